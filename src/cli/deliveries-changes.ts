@@ -6,7 +6,7 @@ import type { DeliveryFilter } from '../operators/find/filter.ts'
 import type { Outdated } from '../queue/change-deliveries.ts'
 import type { Replayed } from '../queue/replay.ts'
 import type { WithdrawalOrdered } from '../queue/withdraw.ts'
-import type { Withdrawable } from '../queue/withdrawals/withdrawable.ts'
+import { type Withdrawable, wasThere } from '../queue/withdrawals/withdrawable.ts'
 import { hasCourse } from '../sale/course-key.ts'
 import { isDone } from '../sale/types.ts'
 import { MOVED, STANDING_TEXTS } from '../sale/words.ts'
@@ -141,12 +141,13 @@ export const withdraw = command({
   options: {
     course: { type: 'string', multiple: true },
     paid: { type: 'boolean', default: false },
+    'had-before': { type: 'boolean', default: false },
     'dry-run': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
   run: async ({ values, positionals }) => {
     const given = onlyArgument('deliveries withdraw', 'one ID', positionals)
-    const { course: courses = null, paid, json } = values
+    const { course: courses = null, paid, 'had-before': hadBefore, json } = values
     const settings = readLmsSettings()
     return withOperations(async (opened) => {
       const { operations } = opened
@@ -163,6 +164,8 @@ export const withdraw = command({
         process.stdout.write(describe(stands))
         if (others.length > 0)
           process.stdout.write(`A withdrawal takes these other sales along: ${others.join(', ')}\n`)
+        const before = hadBefore ? [] : chosen.filter(wasThere).map(({ course }) => plain(course))
+        if (before.length > 0) process.stdout.write(`${wasThereText(before)}\n`)
       }
       if (values['dry-run']) {
         if (json) printJson({ stands, others, ...failed })
@@ -180,13 +183,16 @@ export const withdraw = command({
         )
         return 1
       }
-      const ordered = await operations.withdraw({ id, courses, paid, by: operator() })
+      const ordered = await operations.withdraw({ id, courses, paid, hadBefore, by: operator() })
       if (json) printJson({ ...ordered, stands, others, ...failed })
       else process[ordered.kind === 'ordered' ? 'stdout' : 'stderr'].write(`${resultOf(id, ordered)}\n`)
       return ordered.kind === 'ordered' ? 0 : 1
     })
   },
 })
+
+const wasThereText = (courses: readonly string[]): string =>
+  `The buyer had this before the sale, and keeps it unless another sale gave it: ${courses.join(', ')}. Add --had-before to take it away, too.`
 
 const NOTHING =
   'There is nothing to withdraw: the delivery reported no course, or the buyer was taken out of all of them.'

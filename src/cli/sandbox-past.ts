@@ -2,9 +2,9 @@ import { type End, type PastSale, randomOf } from '../../sandbox/demo/plan.ts'
 import { openDatabase } from '../database/database.ts'
 import { migrate } from '../database/migrations/migrations.ts'
 import { endIncident, reportIncident } from '../operators/incidents/incidents.ts'
-import { markHandled } from '../queue/change-deliveries.ts'
 import type { WriteContext } from '../queue/events.ts'
 import { readDeliveries } from '../queue/lines.ts'
+import { markHandled } from '../queue/mark-handled.ts'
 import { createReplicas } from '../queue/replicas/replicas.ts'
 import { toDelivery } from '../queue/rows.ts'
 import { createShopAnswers, type ShopAnswer } from '../queue/shop-answers.ts'
@@ -75,7 +75,8 @@ export async function writePast(of: { url: string; sales: readonly PastSale[]; s
           : []),
       ]
     })
-    const handle = (id = '') => markHandled(context, { id, note: 'Enrolled by hand in PY101.', by: OPERATOR })
+    const handle = (id = '') =>
+      markHandled(context, { id, as: 'settled', note: 'Enrolled by hand in PY101.', by: OPERATOR })
     steps.push(...incidentOf(context, sales))
     for (const step of steps.sort((a, b) => a.at - b.at)) {
       at = step.at // ids and rows get their times from it, in order

@@ -1,6 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { CertificateStatus, CourseResult, CourseWithdrawal, Standing } from '../sale/line.ts'
-import type { DeliveryState, EventKind, ReasonCode, Source } from '../sale/types.ts'
+import type { DeliveryState, EventKind, HandledAs, ReasonCode, Source } from '../sale/types.ts'
 
 /** The tables as Kysely sees them; see src/database/migrations/initial-schema.sql. Times are milliseconds since 1970. */
 export interface DeliveryRow {
@@ -41,6 +41,8 @@ export interface DeliveryRow {
   /** When its courses were first enrolled or pre-enrolled. */
   done_at: number | null
   replayed_at: number | null
+  /** How an operator says that a handled delivery ended; null: no operator handled it, or a correction or a refund did. */
+  handled_as: HandledAs | null
   /** In lower case; null if there is none. */
   email: string | null
   /** In lower case; '' if there is none. */

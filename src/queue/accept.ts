@@ -232,6 +232,7 @@ function newDelivery({ at, newId }: TransactionContext, webhook: VerifiedWebhook
     active_at: at,
     done_at: null,
     replayed_at: null,
+    handled_as: null,
     last_event: 0,
     ...terms,
     course: lines[0]?.sent ?? null,

@@ -1,7 +1,7 @@
 import type { Db, DeliveryRow, Trx } from '../database/schema.ts'
 import { isTakenOut, isWanted, type Line, lacksMode, mayHaveTaken } from '../sale/line.ts'
-import type { EventKind } from '../sale/types.ts'
-import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from './events.ts'
+import type { EventKind, HandledAs } from '../sale/types.ts'
+import type { EventDraft, TransactionContext } from './events.ts'
 import { storeLines, withLines } from './lines.ts'
 import { endedAtOf, reasonColumns } from './rows.ts'
 import { endedEarly } from './withdrawals/withdrawal.ts'
@@ -158,6 +158,7 @@ export async function startAgain(
       due_at: at,
       attempts: 0,
       settled_at: null,
+      handled_as: null,
       ...reasonColumns(null),
       ended_at: null,
       active_at: at,
@@ -204,35 +205,22 @@ const SUPERSEDED = 'the sale was sent again or replayed after the withdrawal was
 /** So many characters of an operator's note are stored. */
 export const NOTE_MAX = 1000
 
-/** `already`: an operator has handled it before. */
-type Handled = { readonly kind: 'handled' | 'already' | 'unknown' } | Outdated
-
-/** See Operations.markHandled. */
-export async function markHandled(
-  context: WriteContext,
-  { id, note, by, seen }: Seen & { id: string; note: string; by: string },
-): Promise<Handled> {
-  return auditedChange<Handled>(context, async (writing) => {
-    await lockDelivery(writing, id)
-    const change = await changedSince(writing, { id, seen, by, as: 'handled' })
-    if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
-    const kind = await setHandled(writing, id)
-    const event = { deliveryId: id, kind: 'handled', detail: note.slice(0, NOTE_MAX), actor: by } as const
-    return { result: { kind }, listed: kind === 'handled' ? [event] : [] }
-  })
-}
-
-/** Makes a delivery handled that the transaction has locked. An attempt in progress stops between two calls: see untilFree. */
+/**
+ * Makes a delivery handled that the transaction has locked. An attempt in progress stops between two calls: see untilFree.
+ * @param of.as null: by a correction, a refund, or to be erased
+ */
 export async function setHandled(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
-  id: string,
+  { id, as }: { id: string; as: HandledAs | null },
 ): Promise<'handled' | 'already' | 'unknown'> {
-  const row = await trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
+  const columns = ['state', 'handled_as', 'replaced_by'] as const
+  const row = await trx.selectFrom('deliveries').select(columns).where('id', '=', id).executeTakeFirst()
   if (row === undefined) return 'unknown'
-  if (row.state === 'handled') return 'already'
+  const isChanged = as !== null && as !== row.handled_as && row.replaced_by === null
+  if (row.state === 'handled' && !isChanged) return 'already'
   await trx
     .updateTable('deliveries')
-    .set({ state: 'handled', due_at: null, settled_at: at, active_at: at })
+    .set({ state: 'handled', handled_as: as, due_at: null, settled_at: at, active_at: at })
     .where('id', '=', id)
     .execute()
   return 'handled'

@@ -184,10 +184,11 @@ export async function correctCourse(
  */
 async function replaceEvents(
   writing: TransactionContext,
-  { old: { id, state, lines }, by, replacedBy }: Pick<PlannedSale, 'old'> & { by: string; replacedBy: string },
+  { old, by, replacedBy }: Pick<PlannedSale, 'old'> & { by: string; replacedBy: string },
 ): Promise<[made: EventDraft, replaced: EventDraft]> {
-  const isHandled = state !== 'withdrawn' && (await setHandled(writing, id)) === 'handled'
-  if (state !== 'withdrawn') await orderAgain(writing, [{ id, state: 'handled', replaced_by: replacedBy, lines }])
+  const { id, state } = old
+  const isHandled = state !== 'withdrawn' && (await setHandled(writing, { id, as: null })) === 'handled'
+  if (state !== 'withdrawn') await orderAgain(writing, [{ ...old, state: 'handled', replaced_by: replacedBy }])
   return [
     { deliveryId: replacedBy, kind: 'corrected', detail: `replaces ${id}`, actor: by },
     { deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `${REPLACED}${replacedBy}`, actor: by },

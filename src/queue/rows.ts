@@ -72,6 +72,7 @@ export function toDelivery(row: WithLines<DeliveryRow>): Delivery {
     settledAt: row.settled_at,
     doneAt: row.done_at,
     replayedAt: row.replayed_at,
+    handledAs: row.handled_as,
     generation: row.generation,
     effectUnknown: row.effect_unknown !== 0,
     readsFirst: row.reads_first !== 0,

@@ -45,7 +45,7 @@ export async function settle(
     const { id, outcome, dueAt } = settlement
     const hasEnded = effect === 'final' && dueAt === null && outcome.reason !== null
     const lines = changed.get(id)?.lines ?? []
-    return hasEnded ? [{ id, state: stateAfter(settlement), replaced_by: null, lines }] : []
+    return hasEnded ? [{ id, state: stateAfter(settlement), handled_as: null, replaced_by: null, lines }] : []
   })
   await orderAgain(context, ended)
   return judged.map((one) => changeOf(context, { ...one, ...(changed.get(one.settlement.id) ?? UNREAD) }))

@@ -74,7 +74,8 @@ export async function orderWithdrawal(
  * The other sales of these courses to the buyer of a delivery, under its address, with those of them that each still wants,
  * whatever its state, sorted by id. An operator's withdrawal takes the buyer out of them, too: else one of them would keep the
  * course. Not the corrections of the delivery, which are what the buyer is to have, and not a sale to whoever has the address
- * since the buyer left it: to another account, or, after an account had got the course, to none yet.
+ * since the buyer left it: to another account, or an allowance for it after an account had got the course. A sale that has
+ * reached nobody yet says nothing of that, and is taken for the buyer's.
  */
 export async function readOtherSales(
   trx: Db,
@@ -85,7 +86,7 @@ export async function readOtherSales(
   const corrections = new Set(await readCorrections(trx, mine))
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'state', 'replaced_by'])
+    .select(['id', 'state', 'handled_as', 'replaced_by'])
     .where('email', '=', mine.email)
     .where('id', '!=', id)
     .orderBy('id')
@@ -94,8 +95,10 @@ export async function readOtherSales(
     if (!isLive(row) || corrections.has(row.id)) return []
     const isSamePerson = (course: string): boolean => {
       const [older, newer] = row.id < id ? [row, mine] : [mine, row]
-      const [first, then] = [older, newer].map(({ lines }) => lineOf(lines, course)?.account?.id)
-      return first === undefined || first === then
+      const [first, then] = [older, newer].map(({ lines }) => lineOf(lines, course))
+      const account = first?.account?.id
+      const isUntried = then?.result === null && then.account === null
+      return account === undefined || account === then?.account?.id || isUntried
     }
     const sold = row.lines
       .filter((line) => isWanted(line) && hasCourse(courses, line.course))
@@ -196,7 +199,7 @@ async function continueWithout(
 ): Promise<readonly Line[]> {
   const { id, lines } = row
   if (lines.filter(isWanted).every(({ course }) => hasCourse(courses, course))) {
-    await setHandled(writing, id)
+    await setHandled(writing, { id, as: null })
     return lines
   }
   const unchecked = (line: Line): Line => ({ ...line, standing: null })

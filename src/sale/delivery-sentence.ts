@@ -1,6 +1,14 @@
 import { isSameCourse } from './course-key.ts'
 import { type CourseLine, courseLines, isWanted, isWithdrawing, type Standing } from './line.ts'
-import { courseOfReason, type Delivery, type DeliveryState, isDone, type Reason, type ReasonCode } from './types.ts'
+import {
+  courseOfReason,
+  type Delivery,
+  type DeliveryState,
+  type HandledAs,
+  isDone,
+  type Reason,
+  type ReasonCode,
+} from './types.ts'
 import { type Fact, keptFacts, leavesIn, openFacts, type Piece, takenFact, whoOf } from './withdrawal-facts.ts'
 import { reasonShort, STANDING_TEXTS } from './words.ts'
 
@@ -12,7 +20,7 @@ export interface ToldNote {
 }
 
 /** All that decides what is true of a delivery now. */
-export interface Told extends Pick<Delivery, 'state' | 'reason' | 'lines' | 'doneAt' | 'replacedBy'> {
+export interface Told extends Pick<Delivery, 'state' | 'reason' | 'lines' | 'doneAt' | 'replacedBy' | 'handledAs'> {
   /** The latest note, of a delivery that an operator marked as handled. */
   readonly handled: ToldNote | null
 }
@@ -257,7 +265,13 @@ function withdrawnFacts(lines: readonly CourseLine[], { replacedBy }: Pick<Told,
 /** How the note begins that a correction leaves on the delivery that it replaces. */
 export const REPLACED = 'replaced by '
 
-function handledFact({ handled, replacedBy, lines }: Told): Fact {
+/** How a sale was handled, after the note and before who did it. */
+const HANDLED_WORDS = { settled: 'settled in another way', paid_back: 'paid back' } as const satisfies Record<
+  HandledAs,
+  string
+>
+
+function handledFact({ handled, handledAs, replacedBy, lines }: Told): Fact {
   const isReplaced = replacedBy !== null
   if (handled === null) {
     const [order] = lines.flatMap(({ withdrawal }) => withdrawal ?? []).sort((a, b) => b.requestedAt - a.requestedAt)
@@ -269,6 +283,7 @@ function handledFact({ handled, replacedBy, lines }: Told): Fact {
   if (isReplaced && handled.note.startsWith(REPLACED))
     return [`Replaced by a correction${by} at `, { at: handled.at }, '.']
   // The note comes first, because a list cuts what is long.
-  const done = handled.note === '' ? 'Handled' : `“${handled.note}”, noted`
-  return [`${done}${by} at `, { at: handled.at }, '.']
+  const words = handledAs === null ? (handled.note === '' ? 'handled' : 'noted') : HANDLED_WORDS[handledAs]
+  const told = handled.note === '' ? words.charAt(0).toUpperCase() + words.slice(1) : `“${handled.note}”, ${words}`
+  return [`${told}${by} at `, { at: handled.at }, '.']
 }

@@ -120,6 +120,14 @@ export interface Outcome {
 export const DONE_STATES = ['enrolled', 'pre_enrolled'] as const satisfies readonly DeliveryState[]
 export const isDone = (state: DeliveryState): boolean => DONE_STATES.some((one) => one === state)
 
+/**
+ * How an operator has handled a sale. `settled`: the buyer got what was sold in another way, so the sale keeps its courses.
+ * `paid_back`: the buyer got the money back, so it keeps none.
+ */
+export const HANDLED_AS = ['settled', 'paid_back'] as const
+export type HandledAs = (typeof HANDLED_AS)[number]
+export const isHandledAs = (text: unknown): text is HandledAs => HANDLED_AS.some((one) => one === text)
+
 /** The states in which an operator stopped a delivery. A replica that is in a call for it then releases it. */
 export const STOPPED_STATES = ['handled', 'withdrawn'] as const satisfies readonly DeliveryState[]
 export const isStopped = (state: DeliveryState): state is (typeof STOPPED_STATES)[number] =>
@@ -149,6 +157,8 @@ export interface Delivery {
   readonly doneAt: number | null
   /** When an operator last replayed it: answers of the LMS from before that are out of date. */
   readonly replayedAt: number | null
+  /** See HANDLED_AS; null if no operator handled it. */
+  readonly handledAs: HandledAs | null
   /** Counts the webhooks and replays of this delivery. An attempt answers only those that came before it began. */
   readonly generation: number
   /** An earlier attempt may have taken effect in the LMS without our knowing: the next one reads before it enrolls. */

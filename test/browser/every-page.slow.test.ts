@@ -92,6 +92,7 @@ const PAGES: readonly Case[] = [
     steps: async (on) => {
       await on.getByText('More', { exact: true }).click()
       await on.getByText('Mark as handled…').click()
+      await on.getByLabel('Paid back').check()
       await on.getByLabel('What was done').fill(`refunded ${LONG_COURSE}`)
       await someone.send(`/deliveries/${outdated}/replay`)
       await press(on, 'Mark as handled')

@@ -41,6 +41,7 @@ async function writeNote(page: Page, id: string): Promise<void> {
   await open(page, `/deliveries/${id}`)
   await more(page)
   await page.getByText('Mark as handled…').click()
+  await page.getByLabel('Paid back').check()
   await page.getByLabel('What was done').fill('refunded, order 1182')
 }
 
@@ -67,7 +68,7 @@ const FORMS: readonly Form[] = [
       await writeNote(page, await idOf(`${user}-note@example.com`, [MISSING]))
       await press(page, 'Mark as handled')
     },
-    shows: text(/“refunded, order 1182”, noted by admin at /),
+    shows: text(/“refunded, order 1182”, paid back by admin at /),
   },
   {
     name: 'a note about a delivery that somebody else has changed',
@@ -214,6 +215,7 @@ const FORMS: readonly Form[] = [
     name: 'a note for selected sales without a text',
     send: async (page, user) => {
       await open(page, `/handled?id=${await idOf(`${user}-some@example.com`, [MISSING])}`)
+      await page.getByLabel('Paid back').check()
       await page.getByLabel('What was done').fill(' ')
       await press(page, 'Mark as handled')
     },
@@ -222,6 +224,7 @@ const FORMS: readonly Form[] = [
   {
     name: 'a note for selected sales',
     send: async (page) => {
+      await page.getByLabel('Paid back').check()
       await page.getByLabel('What was done').fill('refunded')
       await press(page, 'Mark as handled')
     },

@@ -311,6 +311,7 @@ for (const javaScriptEnabled of [true, false]) {
     await open(page, `/deliveries?q=${group}`)
     for (const one of [1, 2]) await row(page, `${group}${one}@example.com`).getByRole('checkbox').check()
     await page.getByRole('button', { name: 'Mark as handled…' }).click()
+    await page.getByLabel('Paid back').check()
     await page.getByLabel('What was done').fill('refunded')
     await page.getByRole('button', { name: 'Mark as handled' }).click()
     await page.getByText('Marked as handled: 2.').waitFor()

@@ -105,6 +105,7 @@ test('an operator marks an enrolled delivery as handled, without JavaScript', as
   await open(page, `/deliveries/${id}`)
   await page.getByText('More', { exact: true }).click()
   await page.getByText('Mark as handled…').click()
+  await page.getByLabel('Paid back').check()
   await page.getByLabel('What was done').fill('refunded by hand')
   await page.getByRole('button', { name: 'Mark as handled' }).click()
   await seen(page, 'Marked as handled.')

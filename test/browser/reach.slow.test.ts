@@ -241,6 +241,7 @@ test('what a form came to has the focus, and the title of the page names it, als
   await titled('Bulk replay · All failed again · Deliveries · Lernito enrollments')
 
   await open(page, `/handled?id=${await idOf('handle-me@example.com', [MISSING])}`)
+  await page.getByLabel('Paid back').check()
   await page.getByLabel('What was done').fill('refunded')
   await page.getByRole('button', { name: 'Mark as handled' }).click()
   await page.getByText('Marked as handled: 1').waitFor()

@@ -28,7 +28,7 @@ export async function sellEverything(product: WithConsole) {
     handled: await sell('handled@example.com', [LONG_COURSE]),
     withdrawn: await sell('leaves@example.com'),
   }
-  await change(`/deliveries/${states.handled}/handled`, { note: `refunded ${LONG_WORD}` })
+  await change(`/deliveries/${states.handled}/handled`, { as: 'paid_back', note: `refunded ${LONG_WORD}` })
   await change(`/deliveries/${states.withdrawn}/withdraw`, { course: DEMO })
   const page = `/deliveries/${states.withdrawn}`
   await until('the withdrawal', async () => /class="state withdrawn"/.test((await someone.see(page)).text) || undefined)

@@ -64,6 +64,21 @@ describe('withdraw', () => {
     assert.equal(await stateOf(id), 'withdrawn')
   })
 
+  test('takes what the buyer had before the sale away only with --had-before', async () => {
+    await lms.people({ email: 'judy@example.com', username: 'judy', active: true })
+    await lms.seed({ enrollments: [{ email: 'judy@example.com', course: DEMO, mode: 'audit', active: true }] })
+    const id = await sold('judy@example.com')
+    const activeOf = async () =>
+      (await lms.state()).enrollments.filter((row) => row.email === 'judy@example.com' && row.active)
+    const { stdout } = await command('withdraw', id)
+    assert.match(stdout, /^The buyer had this before the sale, and keeps it unless .*Demo_Course\. Add --had-before/m)
+    await ended(product, id)
+    assert.deepEqual([await stateOf(id), (await activeOf()).length], ['withdrawn', 1])
+    assert.equal((await command('withdraw', id, '--had-before')).code, 0)
+    await ended(product, id)
+    assert.deepEqual(await activeOf(), [])
+  })
+
   for (const email of ['frank@example.com', 'rejected at example.com']) {
     test(`says once that there is nothing to withdraw from a sale to ${email}`, async () => {
       const { headers } = await product.sell({ email, courseIds: ['course-v1:No+Such+Course'] })

@@ -141,7 +141,7 @@ test('a withdrawal that left the course as it is makes the box red until the sal
   await withdrawn(id, null)
   assert.match(await page(id), /A withdrawal left .* as it is/)
   assert.equal(await boxOf(), 'bad')
-  await operations.markHandled({ id, note: 'refunded by hand', by: 'alice' })
+  await operations.markHandled({ id, as: 'paid_back', note: 'refunded by hand', by: 'alice' })
   assert.equal(await boxOf(), '')
 })
 
@@ -418,6 +418,33 @@ test('the notice of a withdrawal says what came of the withdrawal, also in place
     await someone.read(sent.location),
     /Ordered at [\d:]+ UTC ?: failed again, for the same reason\. Dismiss/,
   )
+})
+
+test('a refund leaves what the buyer had before, the page says so, and an operator takes it by a choice that says so', async () => {
+  const email = 'a14b@example.com'
+  await person(email)
+  await modeOf(email, DEMO, 'audit')
+  const id = await sold(email)
+  await refund({ email, courseIds: [DEMO], sale: id })
+  await noOrders()
+  assert.match(
+    await page(id),
+    /was withdrawn by a refund of the shop .*: the buyer had it before the sale, and keeps it\./,
+  )
+  const form = await someone.see(`/deliveries/${id}/withdraw`)
+  assert.match(
+    readable(form),
+    /The buyer had it before this sale, .* Also take away what the buyer had before the sale/,
+  )
+  assert.doesNotMatch(form.text, /name="had_before"[^>]* checked/)
+  await someone.send(`/deliveries/${id}/withdraw`, { course: DEMO })
+  await noOrders()
+  assert.deepEqual(await activeOf(email), [DEMO])
+  await someone.send(`/deliveries/${id}/withdraw`, { course: DEMO, had_before: 'yes' })
+  await noOrders()
+  assert.deepEqual(await activeOf(email), [])
+  assert.match(await page(id), /Withdrawal requested by admin .* what was there before the sale too/)
+  assert.match(await page(id), /Includes what the buyer had before the sale\./)
 })
 
 test('the notice of a withdrawal from one course of a queued bundle is not that the other one was enrolled', async (t) => {

@@ -32,7 +32,7 @@ test('a cause with a near key offers to correct all of its sales: a preview of t
   await sell('both@example.com', [TYPO, PYTHON])
   await sell('branch@example.com', [`${TYPO}+branch@draft`])
   const handled = await sell('refunded@example.com')
-  await someone.send(`/deliveries/${handled}/handled`, { note: 'refunded' })
+  await someone.send(`/deliveries/${handled}/handled`, { as: 'paid_back', note: 'refunded' })
   const path = await offered()
   const page = await someone.see(path)
   const text = readable(page)
@@ -98,9 +98,11 @@ test('selected deliveries are replayed or handled together, and a form without a
   const fields = Object.fromEntries(
     [...page.text.matchAll(/name="(ids|seen_\w+)" value="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value]),
   )
-  assert.match(readable(await someone.send('/handled', { ...fields, note: ' ' })), /Enter what was done/)
+  assert.match(readable(await someone.send('/handled', { ...fields, note: 'kept' })), /Choose how the sale was handled/)
+  const empty = await someone.send('/handled', { ...fields, as: 'paid_back', note: ' ' })
+  assert.match(readable(empty), /Enter what was done/)
   await someone.send(`/deliveries/${two}/replay`)
-  const done = readable(await someone.send('/handled', { ...fields, note: 'refunded' }))
+  const done = readable(await someone.send('/handled', { ...fields, as: 'paid_back', note: 'refunded' }))
   assert.match(done, /Marked as handled: 1\..*somebody changed the delivery after you opened the page: 1\./)
   assert.match(await read(`/deliveries/${one}`), /refunded/)
   assert.match(await read('/handled'), /Nothing is selected/)
@@ -129,7 +131,10 @@ test('the figures of a correction say so if they count only the buyers that the 
 test('after a correction, the link to what still fails does not list what was corrected or handled', async () => {
   const about = 'course-v1:Nobody+Knows+Left'
   await sell('goes@example.com', [about])
-  await someone.send(`/deliveries/${await sell('solved@example.com', [about])}/handled`, { note: 'refunded' })
+  await someone.send(`/deliveries/${await sell('solved@example.com', [about])}/handled`, {
+    as: 'paid_back',
+    note: 'refunded',
+  })
   const left = await sell('left@example.com', [about, DEMO])
   await product.lms.people({ email: 'left@example.com', username: 'left', active: true })
   const enrollment = { email: 'left@example.com', course: DEMO, mode: 'audit', active: false }

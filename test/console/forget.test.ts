@@ -30,8 +30,8 @@ test('it erases all deliveries from the tables and the files, and the audit says
   const email = 'countess@example.com'
   const ids = [await idOf(email), await idOf(email, ['course-v1:No+Such+Course'])]
   const other = await idOf('other@example.com')
-  await someone.send(`/deliveries/${ids[0]}/handled`, { note: 'by phone' })
-  assert.match(await someone.read('/changes'), /Marked as handled .* countess@example\.com .* by phone/)
+  await someone.send(`/deliveries/${ids[0]}/handled`, { as: 'settled', note: 'by phone' })
+  assert.match(await someone.read('/changes'), /Marked as settled in another way .* countess@example\.com .* by phone/)
   const done = readable(await forget({ email: email.toUpperCase(), confirm: ` ${email}` }))
   assert.match(done, /Erased Deliveries erased: 2\. See the changes/)
   for (const id of ids) assert.equal(await isStored(id), false)

@@ -32,7 +32,8 @@ const WRONG: readonly { path: string; form: Record<string, string>; fields: read
   { path: `/deliveries/${sold}/withdraw`, form: { note: '' }, fields: ['course'] },
   { path: '/people', form: { email: 'nobody' }, fields: ['email'] },
   { path: '/people/forget', form: { email: 'leaves@example.com', confirm: 'leave' }, fields: ['confirm'] },
-  { path: '/handled', form: { ids: failed, note: ' ' }, fields: ['note'] },
+  { path: '/handled', form: { ids: failed, as: 'settled', note: ' ' }, fields: ['note'] },
+  { path: '/handled', form: { ids: failed, note: 'x' }, fields: ['as', 'as'] },
 ]
 
 test('a form marks the fields that are wrong, and leads from each to the text that says why', async () => {

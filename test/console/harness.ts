@@ -98,7 +98,7 @@ export async function operator(product: Pick<WithConsole, 'console' | 'lmsUrl'>,
     /** Posts a form as a page of the console does, and returns the page that shows what it came to, as a browser does. */
     send: async (path: string, form: Record<string, string> = {}) => {
       const seen = await visitor.post(urlOf(path), { csrf, ...form })
-      return seen.location.includes('?kept=') ? visitor.get(urlOf(seen.location)) : seen
+      return /[?&]kept=/.test(seen.location) ? visitor.get(urlOf(seen.location)) : seen
     },
     see,
     /** Opens a page, and returns its text. */

@@ -67,7 +67,7 @@ describe('text from a stranger', () => {
 
   test('in a note is shown as text', async () => {
     const id = await sell({ email: 'note@example.com', courseIds: ['course-v1:No+Such+Course'] })
-    await someone.send(`/deliveries/${id}/handled`, { note: mark('note') })
+    await someone.send(`/deliveries/${id}/handled`, { as: 'settled', note: mark('note') })
     for (const page of await pages(id)) assert.doesNotMatch(page, RAW)
   })
 

@@ -242,17 +242,24 @@ describe('a delivery', () => {
 
   test('can be marked as handled with a note, once', async () => {
     const id = await idOf('refunded@example.com', [MISSING])
-    const empty = await someone.send(`/deliveries/${id}/handled`, { note: '  ' })
-    assert.ok(empty.location.endsWith('?done=noNote'))
-    const marked = await someone.send(`/deliveries/${id}/handled`, { note: 'refunded by hand' })
+    const choose = await someone.send(`/deliveries/${id}/handled`, { note: 'given back' })
+    assert.match(readable(choose), /Nothing changed\. Choose how the sale was handled\./)
+    assert.match(choose.text, />given back<\/textarea>/)
+    const empty = await someone.send(`/deliveries/${id}/handled`, { as: 'paid_back', note: '  ' })
+    assert.match(readable(empty), /Nothing changed\. Enter what was done\./)
+    const marked = await someone.send(`/deliveries/${id}/handled`, { as: 'paid_back', note: 'refunded by hand' })
     assert.ok(marked.location.endsWith('?done=handled'))
     const text = await read(`/deliveries/${id}?done=handled`)
     assert.match(text, /Marked as handled\. The service no longer attempts it\./)
     assert.match(text, /refunded by hand/)
-    assert.ok((await someone.send(`/deliveries/${id}/handled`, { note: 'again' })).location.endsWith('?done=already'))
+    const again = await someone.send(`/deliveries/${id}/handled`, { as: 'paid_back', note: 'again' })
+    assert.ok(again.location.endsWith('?done=already'))
+    const other = await someone.send(`/deliveries/${id}/handled`, { as: 'settled', note: 'no, enrolled by hand' })
+    assert.ok(other.location.endsWith('?done=handled'), 'the choice can be changed')
+    assert.match(await read(`/deliveries/${id}`), /“ ?no, enrolled by hand ?”, settled in another way by admin/)
     assert.match(
       await read('/changes'),
-      /Marked as handled by admin · New Comer refunded@example\.com .* refunded by hand/,
+      /Marked as paid back by admin · New Comer refunded@example\.com .* refunded by hand/,
     )
   })
 
@@ -267,7 +274,10 @@ describe('a delivery', () => {
   test('that does not exist gives a 404', async () => {
     const missing = ['01JBBBBBBBBBBBBBBBBBBBBBBB', 'x', '%00', '..%2f..']
     for (const id of missing) assert.equal((await someone.see(`/deliveries/${id}`)).status, 404, id)
-    assert.equal((await someone.send('/deliveries/01JBBBBBBBBBBBBBBBBBBBBBBB/handled', { note: 'x' })).status, 404)
+    assert.equal(
+      (await someone.send('/deliveries/01JBBBBBBBBBBBBBBBBBBBBBBB/handled', { as: 'settled', note: 'x' })).status,
+      404,
+    )
   })
 
   test('shows no text from the address about the result of a form', async () => {

@@ -76,7 +76,7 @@ describe('the page of a person', () => {
     const enrolled = await idOf(email)
     const lost = await idOf(email.toUpperCase(), [MISSING])
     const handled = await idOf(email, [PYTHON])
-    await someone.send(`/deliveries/${handled}/handled`, { note: 'refunded by hand' })
+    await someone.send(`/deliveries/${handled}/handled`, { as: 'paid_back', note: 'refunded by hand' })
     for (const id of [enrolled, lost, handled]) {
       const text = await read(`/people/${id}`)
       assert.match(
@@ -84,11 +84,11 @@ describe('the page of a person', () => {
         new RegExp(`Sales .*Handled .*${handled}.* Needs attention .*${lost}.* Enrolled .*${enrolled}`),
       )
       assert.match(text, /The LMS has no course course-v1:No\+Such\+Course\. .* not enrolled/)
-      assert.match(text, /Handled “ ?refunded by hand ?”, noted by admin at /)
+      assert.match(text, /Handled “ ?refunded by hand ?”, paid back by admin at /)
       assert.match(
         text,
         new RegExp(
-          `What happened .*Marked as handled by admin · refunded by hand Delivery ${handled}.*Received .*${lost}.*Enrolled .*${enrolled}.*Received .*${enrolled}`,
+          `What happened .*Marked as paid back by admin · refunded by hand Delivery ${handled}.*Received .*${lost}.*Enrolled .*${enrolled}.*Received .*${enrolled}`,
         ),
       )
     }

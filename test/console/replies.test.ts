@@ -18,7 +18,15 @@ type Reported = Pick<Told, 'state'> & Partial<Told> & { outcome: Outcome; standi
 const answer = ({ sold = request, outcome, standings = {}, ...of }: Reported & { sold?: typeof request | null }) => {
   const { courses, reason } = outcome
   const lines = linesOf(sold?.courseIds ?? [], { courses, standings })
-  const sentence = deliverySentence({ lines, reason, doneAt: null, handled: null, replacedBy: null, ...of })
+  const sentence = deliverySentence({
+    lines,
+    reason,
+    doneAt: null,
+    handled: null,
+    handledAs: null,
+    replacedBy: null,
+    ...of,
+  })
   return repliesTo({
     delivery: { id: 'ONE', request: sold, reason, ...of },
     sentence,

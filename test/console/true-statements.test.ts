@@ -49,7 +49,10 @@ describe('a delivery says what is true', () => {
     assert.match(list, ended)
     assert.match(list, /In the LMS access ended ×/)
     const { text: file } = await someone.see('/deliveries.csv?ended=only')
-    assert.match(file, /,"access_ended","replaced_by",.*\r\n.*,"enrolled",.*"\d{4}-\d\d-\d\dT[\d:.]+Z","",/)
+    assert.match(
+      file,
+      /,"access_ended","handled_as","replaced_by",.*\r\n.*,"enrolled",.*"\d{4}-\d\d-\d\dT[\d:.]+Z","",/,
+    )
     assert.doesNotMatch(list, /alice@example\.com/)
   })
 
@@ -75,7 +78,7 @@ test('marking a delivery as handled says so if the buyer keeps a course or an al
   assert.match(await read(`/deliveries/${waits}`), keeps)
   assert.match(await read(`/handled?ids=${waits},${failed}`), keeps)
   for (const path of [failed, refused].flatMap((id) => [`/deliveries/${id}`, `/handled?ids=${id}`])) {
-    assert.match(await read(path), /The service then stops attempting it/)
+    assert.match(await read(path), /The service then stops attempting the sale/)
     assert.doesNotMatch(await read(path), keeps)
   }
 })
@@ -100,7 +103,7 @@ describe('two people, one delivery', () => {
   const see = async (id: string): Promise<string> => (await someone.see(`/deliveries/${id}`)).text
   const FORMS: Readonly<Record<'replay' | 'handled' | 'correct' | 'withdraw', Record<string, string>>> = {
     replay: {},
-    handled: { note: 'my own note' },
+    handled: { as: 'settled', note: 'my own note' },
     correct: { step: 'correct', email: 'other@example.com', courses: DEMO },
     withdraw: { course: MISSING },
   }
@@ -112,8 +115,8 @@ describe('two people, one delivery', () => {
       assert.match(old, /^\d+$/)
       // A second "handled" by the same person is a second click, and no change.
       const [other, did] =
-        action === 'handled' ? (['replay', /Replayed/] as const) : (['handled', /Marked as handled/] as const)
-      await post(id, other, { note: 'refunded, order 1182' })
+        action === 'handled' ? (['replay', /Replayed/] as const) : (['handled', /Marked as paid back/] as const)
+      await post(id, other, { as: 'paid_back', note: 'refunded, order 1182' })
       const stateOf = async (): Promise<string> => (await see(id)).match(/class="state ([\w-]+)"/)?.[1] ?? ''
       const before = await until('settled', async () => ((await stateOf()) === 'queued' ? undefined : stateOf()))
       const answer = await post(id, action, { ...FORMS[action], last_event: old })
@@ -135,10 +138,10 @@ describe('two people, one delivery', () => {
 
   test('the box of a handled delivery has the note, and asks before a replay undoes it', async () => {
     const id = await idOf('handled@example.com', [MISSING])
-    await post(id, 'handled', { note: 'refunded, order 1183' })
+    await post(id, 'handled', { as: 'paid_back', note: 'refunded, order 1183' })
     const { text } = await someone.see(`/deliveries/${id}`)
     const box = text.slice(text.indexOf('<div class="note'), text.indexOf('<h2>Courses'))
-    assert.match(readable({ text: box }), /“ ?refunded, order 1183 ?”, noted by admin at /)
+    assert.match(readable({ text: box }), /“ ?refunded, order 1183 ?”, paid back by admin at /)
     assert.doesNotMatch(box, /create the course/)
     const asks = box.slice(box.indexOf('<summary class="button second">Reopen…'), box.indexOf('Replay anyway'))
     assert.match(readable({ text: asks }), /Reopen.*undoes/)

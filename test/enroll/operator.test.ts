@@ -66,7 +66,8 @@ test('a batch call names nobody whose hold another replica has taken since the a
 })
 
 for (const [what, end] of Object.entries({
-  handled: async (id: string): Promise<unknown> => operations.markHandled({ id, note: 'by hand', by: 'alice' }),
+  handled: async (id: string): Promise<unknown> =>
+    operations.markHandled({ id, as: 'settled', note: 'by hand', by: 'alice' }),
   erased: async (): Promise<unknown> => forget(context, { email: 'waits@example.com', by: 'alice' }),
 })) {
   test(`a delivery that is ${what} while it waits for its call is not enrolled`, async () => {
@@ -97,7 +98,7 @@ test('a sender whose delivery an operator handles in the meantime gets no succes
   const sold = sell({ email: 'first@example.com' })
   await hold.arrived()
   const [found] = (await operations.list({ filter: { email: 'first@example.com' } })).items
-  const marked = operations.markHandled({ id: found?.id ?? '', note: 'by hand', by: 'alice' })
+  const marked = operations.markHandled({ id: found?.id ?? '', as: 'settled', note: 'by hand', by: 'alice' })
   await until('the mark', async () => ((await stateOf(found?.id ?? '')) === 'handled' ? true : undefined))
   hold.release()
   await marked

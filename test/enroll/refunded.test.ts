@@ -71,7 +71,7 @@ test('a delivery that is marked as handled in the middle gets no further course,
   void sell({ email: ALICE, courseIds: COURSES })
   await arrived
   const id = await idOf(ALICE)
-  const marked = operations.markHandled({ id, note: 'refunded', by })
+  const marked = operations.markHandled({ id, as: 'paid_back', note: 'refunded', by })
   await until('the mark', async () => ((await operations.show(id))?.state === 'handled' ? true : undefined))
   release()
   await marked

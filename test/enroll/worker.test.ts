@@ -30,14 +30,15 @@ test('deliveries that nobody waits for get one call at a time, even if more are 
 })
 
 test('the permit of a call that could not be made is released', async (t) => {
-  const stopped = Date.now() // the clock stands still, so that the budget gets no new permits
-  const env = { LERNITO_LMS_CALLS_PER_MINUTE: '110', LERNITO_ANSWER_WITHIN_MS: '1000' }
-  const product = await startProduct({ now: () => stopped, env })
+  // Its bucket has room for 5.45 permits, begins empty, and gets one every four seconds.
+  const env = { LERNITO_LMS_CALLS_PER_MINUTE: '20', LERNITO_ANSWER_WITHIN_MS: '8000' }
+  const product = await startProduct({ env })
   t.after(() => product.stop())
   await product.lms.faults([{ path: '/api/user/v1/accounts/search_emails', status: 503 }])
   assert.equal((await product.sell({ email: 'new@example.com' })).status, 500)
   const { text } = await exchange({ url: `${product.url}/metrics`, method: 'GET' })
-  assert.equal(/^lernito_call_budget_used_ratio (.*)$/m.exec(text)?.[1], '0')
+  const used = Number(/^lernito_call_budget_used_ratio (.*)$/m.exec(text)?.[1])
+  assert.ok(used <= 0.82, `${used}`)
 })
 
 test('a delivery with an unexpected error at its start is retried, and delays no other of the same person', async (t) => {

@@ -36,6 +36,7 @@ export function aWork({
     generation: 0,
     effectUnknown: false,
     readsFirst: false,
+    handledAs: null,
     reason: null,
     lines: linesOf(courses, { courses: done }),
     source: 'shop',

@@ -69,7 +69,7 @@ test('no attempt begins on a delivery that was handled, sent again or claimed by
   await bench.store.write([accepted(arrival({ email: EMAIL }))])
   assert.deepEqual(await begin(bench, id), new Set())
   assert.equal(await effectOf(bench, id), 0)
-  await bench.operations.markHandled({ id, note: 'refunded', by })
+  await bench.operations.markHandled({ id, as: 'paid_back', note: 'refunded', by })
   assert.deepEqual(await begin(bench, id), new Set())
 })
 
@@ -88,7 +88,7 @@ test('the effect stays unknown when the shop sends again, and is reset when an o
   await begin(bench, id)
   await bench.store.write([accepted(arrival({ email: EMAIL }))])
   assert.equal(await effectOf(bench, id), 1)
-  await bench.operations.markHandled({ id, note: '', by })
+  await bench.operations.markHandled({ id, as: 'settled', note: '', by })
   await bench.operations.replay({ ids: [id], by })
   assert.equal(await effectOf(bench, id), 0)
 })
@@ -102,7 +102,7 @@ test(
     t.after(() => stop.abort())
     const id = await claimed(bench)
     await begin(bench, id)
-    await bench.operations.markHandled({ id, note: 'refunded', by })
+    await bench.operations.markHandled({ id, as: 'paid_back', note: 'refunded', by })
     assert.deepEqual(await bench.inbox.mayContinue([id]), new Set())
     const claiming = bench.inbox.claim(10, stop.signal) // releases what was stopped, as the worker does all the time
     let ended = false
@@ -123,7 +123,7 @@ test(
 test('an operator does not wait for a claimed delivery whose attempt has not begun', quick, async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)
-  await bench.operations.markHandled({ id, note: '', by })
+  await bench.operations.markHandled({ id, as: 'settled', note: '', by })
   await untilFree(bench.db, { names: [EMAIL], silentMs: LONG })
   assert.deepEqual(await begin(bench, id), new Set())
 })
@@ -183,7 +183,7 @@ test(
     const bench = await setUp(t)
     const id = await claimed(bench)
     await begin(bench, id)
-    await bench.operations.markHandled({ id, note: '', by })
+    await bench.operations.markHandled({ id, as: 'settled', note: '', by })
     await untilFree(bench.db, { names: [EMAIL], silentMs: 2000 })
   },
 )
@@ -195,7 +195,7 @@ test(
     const bench = await setUp(t)
     const id = await claimed(bench)
     await begin(bench, id)
-    await bench.operations.markHandled({ id, note: '', by })
+    await bench.operations.markHandled({ id, as: 'settled', note: '', by })
     let ended = false
     const released = untilFree(bench.db, { names: [EMAIL], silentMs: 2000 }).then(() => {
       ended = true
@@ -248,12 +248,12 @@ test('a result in one group with a repeat is judged by what an operator had done
   const bench = await setUp(t)
   const id = await claimed(bench)
   await begin(bench, id)
-  await bench.operations.markHandled({ id, note: '', by })
+  await bench.operations.markHandled({ id, as: 'settled', note: '', by })
   await bench.store.write([accepted(arrival({ email: EMAIL })), settled(succeeded(id))])
   const { state, generation, done_at } = await bench.row(id)
   assert.deepEqual([state, generation, done_at], ['queued', 1, null])
   assert.equal(await effectOf(bench, id), 1)
-  assert.deepEqual(await timeline(bench, id), ['received', 'handled', 'repeated'])
+  assert.deepEqual(await timeline(bench, id), ['received', 'settled', 'repeated'])
 })
 
 test('a replica that the others have pruned begins no attempt', async (t) => {

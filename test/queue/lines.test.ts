@@ -33,6 +33,9 @@ test('what is known of a course is stored under the key of the LMS, and read bac
   assert.deepEqual(line, {
     sent: COURSE.toLowerCase(),
     course: COURSE,
+    named: false,
+    gave: true,
+    modeBefore: null,
     result: 'enrolled',
     standing: known.standings[COURSE],
     account: known.accounts[COURSE],

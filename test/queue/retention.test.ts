@@ -49,7 +49,7 @@ test('a delivery that needs attention is never deleted, however old it is, and d
   assert.equal(await purgeStep({ ...context, before }), 1)
   assert.equal(await purgeStep({ ...context, before }), 0)
   assert.equal((await rows('deliveries')).length, 250)
-  await operations.markHandled({ id: open[0]?.id ?? '', note: '', by: 'alice' })
+  await operations.markHandled({ id: open[0]?.id ?? '', as: 'settled', note: '', by: 'alice' })
   assert.equal(await purgeStep({ ...context, before }), 1)
 })
 
@@ -62,7 +62,7 @@ test('a corrected sale is kept as long as its correction, by which a refund of i
   await store.write([settled(needsAttention(correction))])
   const before = START + 1000 * DAY_MS
   assert.equal(await purgeStep({ ...context, before }), 0)
-  await operations.markHandled({ id: correction, note: '', by: 'alice' })
+  await operations.markHandled({ id: correction, as: 'settled', note: '', by: 'alice' })
   assert.deepEqual([await purgeStep({ ...context, before }), await purgeStep({ ...context, before })], [1, 1])
 })
 
@@ -175,7 +175,7 @@ test('audit entries and ended bulk replays are deleted at the age of deliveries'
   const old = await operations.startReplay({ filter: {}, by: 'alice' })
   await operations.stopReplay({ id: old.id, by: 'alice' })
   const running = await operations.startReplay({ filter: {}, by: 'alice' })
-  await operations.markHandled({ id: one?.id ?? '', note: '', by: 'alice' })
+  await operations.markHandled({ id: one?.id ?? '', as: 'settled', note: '', by: 'alice' })
   clock.at += DAY_MS
   const fresh = await operations.startReplay({ filter: {}, by: 'alice' })
   await operations.stopReplay({ id: fresh.id, by: 'alice' })

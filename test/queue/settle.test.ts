@@ -136,7 +136,7 @@ for (const [meanwhile, happens] of [
   ['the shop sends it again', ({ store }: Replica) => store.write([accepted(arrival({ email: 'a@x.example' }))])],
   [
     'an operator handles it',
-    ({ operations }: Replica, id: string) => operations.markHandled({ id, note: '', by: 'op' }),
+    ({ operations }: Replica, id: string) => operations.markHandled({ id, as: 'settled', note: '', by: 'op' }),
   ],
 ] as const) {
   test(`the hold of an attempt whose call may still land is left to nobody, whatever happens meanwhile: ${meanwhile}`, async (t) => {

@@ -42,6 +42,7 @@ const told = ({
   reason: outcome.reason,
   doneAt: null,
   handled: null,
+  handledAs: null,
   replacedBy: null,
   ...of,
 })

@@ -17,9 +17,13 @@ interface Order extends Omit<Asked, 'sent'> {
   readonly by: string
 }
 
-/** Values for a page: that of the form's own address, or the one that is added with the path `page`. */
+/**
+ * Values for a page: that of the form's own address, or the one that is added with the path `page`. `query`: what else its
+ * address has, with the question mark.
+ */
 export interface CameTo {
   readonly page?: string
+  readonly query?: string
   readonly values: URLSearchParams
 }
 
@@ -63,8 +67,9 @@ export function decoratePages(scope: FastifyInstance): void {
       const came = await take({ request, id, form, by: sessionOf(request).username })
       if (came === null) return reply.callNotFound()
       if (typeof came === 'string') return goTo(reply, came)
-      const { page = path, values } = came
-      const address = isUpdate(request) ? null : addressWith({ request, path: page.replace(':id', id), values })
+      const { page = path, query = '', values } = came
+      const to = page.replace(':id', id) + query
+      const address = isUpdate(request) ? null : addressWith({ request, path: to, values })
       return address === null ? send(reply, { request, id, sent: values, page }) : reply.redirect(address, 303)
     })
   })

@@ -24,7 +24,7 @@ export function addressWith(of: { request: FastifyRequest; path: string; values:
   const token = readSession(request)
   if (token === null || values.size === 0) return page
   const sealed = seal({ text: deflateRawSync(values.toString()).toString('base64'), token, use: USE })
-  const address = `${page}?${NAME}=${sealed}`
+  const address = `${page}${page.includes('?') ? '&' : '?'}${NAME}=${sealed}`
   return address.length > ADDRESS_MAX ? null : address
 }
 

@@ -25,6 +25,7 @@ create table if not exists deliveries (
   active_at bigint not null,
   done_at bigint,
   replayed_at bigint,
+  handled_as varchar(16),
   email varchar(254),
   username varchar(255),
   course varchar(255),

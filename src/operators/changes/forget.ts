@@ -1,8 +1,9 @@
 import type { Db, DeliveryRow } from '../../database/schema.ts'
-import { lockDeliveries, markHandled, remove } from '../../queue/change-deliveries.ts'
+import { lockDeliveries, remove } from '../../queue/change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../../queue/events.ts'
 import { along, type Position, readInOrder } from '../../queue/in-order.ts'
 import { readWithdrawing } from '../../queue/lines.ts'
+import { markHandled } from '../../queue/mark-handled.ts'
 import { untilFree } from '../../queue/replicas/holds.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { digestOfAddress, emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
@@ -110,7 +111,7 @@ async function stopWork(context: WriteContext, { address, by }: { address: strin
       .limit(STEP)
       .execute()
     if (rows.length === 0) return
-    for (const { id } of rows) await markHandled(context, { id, note: 'to be erased', by })
+    for (const { id } of rows) await markHandled(context, { id, as: 'settled', note: 'to be erased', by })
   }
 }
 

@@ -151,7 +151,7 @@ const readRows = (db: Db, ids: readonly string[]) =>
       'generation',
     ])
     .select(['received_at as receivedAt', 'active_at as activeAt', 'settled_at as settledAt'])
-    .select(['done_at as doneAt', 'replayed_at as replayedAt'])
+    .select(['done_at as doneAt', 'replayed_at as replayedAt', 'handled_as as handledAs'])
     .select(['request', 'email', 'username', 'replaces', 'replaced_by', ...REASON_COLUMNS])
     .where('id', 'in', ids)
     .execute()

@@ -1,7 +1,7 @@
 import type { Db, EventRow } from '../../database/schema.ts'
 import { readAnswer, type ShopAnswer } from '../../queue/shop-answers.ts'
 import type { ToldNote } from '../../sale/delivery-sentence.ts'
-import { type Delivery, type DeliveryEvent, readCalls } from '../../sale/types.ts'
+import { type Delivery, type DeliveryEvent, HANDLED_AS, readCalls } from '../../sale/types.ts'
 import type { Page } from './filter.ts'
 
 const EVENTS_MAX = 500
@@ -82,7 +82,7 @@ export async function readNotes(
     .innerJoin('events', 'delivery_id', 'deliveries.id')
     .select(['delivery_id', 'seq', 'events.id as event', 'detail as note', 'actor as by', 'at'])
     .where('deliveries.id', 'in', ids)
-    .where('kind', '=', 'handled')
+    .where('kind', 'in', ['handled', ...HANDLED_AS])
     .whereRef('at', '=', 'settled_at')
     .execute()
   rows.sort((a, b) => a.seq - b.seq || (a.event < b.event ? -1 : 1)) // the last one counts

@@ -51,7 +51,7 @@ export async function endOrder(
     await forgetGiven(trx, { delivery: order.delivery, lines: takenBack(order, { delivery, lines }) })
     const { replaced, drafts: restarted } = await markKeepers(writing, { delivery, result, attempted })
     // As if it were live: it has ended in the courses of its orders alone, and may keep others for what an operator did.
-    await orderAgain(writing, [{ id, state: 'queued', replaced_by: null, lines }, ...replaced])
+    await orderAgain(writing, [{ id, state: 'queued', handled_as: null, replaced_by: null, lines }, ...replaced])
     const isRefund = order.lines.some(({ withdrawal }) => withdrawal.isRefund)
     const failed = isRefund ? 'refund_failed' : 'withdrawal_failed'
     const draft: EventDraft = { deliveryId: id, kind: kept ? failed : 'withdrawn', detail: describeWithdrawal(result) }

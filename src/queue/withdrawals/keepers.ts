@@ -12,7 +12,10 @@ import { answering, type Ordered } from './withdrawal.ts'
  */
 const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention', 'handled'] as const
 
-const SALE_COLUMNS = ['id', 'state', 'replaced_by', 'email'] as const
+const STATE_COLUMNS = ['state', 'handled_as', 'replaced_by'] as const
+/** What decides whether a delivery keeps its courses: see LIVE. */
+type SaleState = Pick<DeliveryRow, (typeof STATE_COLUMNS)[number]>
+const SALE_COLUMNS = ['id', 'email', ...STATE_COLUMNS] as const
 /** A delivery that may keep a course. */
 type Sale = WithLines<Pick<DeliveryRow, (typeof SALE_COLUMNS)[number]>>
 
@@ -119,14 +122,13 @@ export async function readKept(db: Db, ordered: readonly Ordered[]): Promise<rea
 }
 
 /**
- * Makes orders due again that left a course to one of these sales, if it has ended without the course, if a correction has
- * taken its place, or if it was withdrawn and had given the course to another account or to none: its own order looks at the
- * same account. They look again for what keeps it, and until their ends, their deliveries are no longer withdrawn. Not called
- * when an operator handles a sale (see decision 22).
+ * Makes orders due again that left a course to one of these sales, if it has ended without the course, if it was paid back, if
+ * a correction has taken its place, or if it was withdrawn and had given the course to another account or to none: its own order looks at the
+ * same account. They look again for what keeps it, and until their ends, their deliveries are no longer withdrawn.
  */
 export async function orderAgain(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
-  sales: readonly WithLines<Pick<DeliveryRow, 'id' | 'state' | 'replaced_by'>>[],
+  sales: readonly WithLines<Pick<DeliveryRow, 'id'> & SaleState>[],
 ): Promise<void> {
   if (sales.length === 0) return
   const keepers = new Map(sales.map((sale) => [sale.id, sale]))
@@ -162,8 +164,8 @@ export async function orderAgain(
 }
 
 /** Whether a delivery keeps its courses: see LIVE. */
-export const isLive = ({ state, replaced_by }: Pick<Sale, 'state' | 'replaced_by'>): boolean =>
-  LIVE.some((live) => live === state) && !(isStopped(state) && replaced_by !== null)
+export const isLive = ({ state, handled_as, replaced_by }: SaleState): boolean =>
+  LIVE.some((live) => live === state) && !(isStopped(state) && (replaced_by !== null || handled_as === 'paid_back'))
 
 /** Deliveries with what decides whether they keep a course, by their ids. */
 async function readSales(db: Db, of: readonly string[]): Promise<Map<string, Sale>> {
@@ -178,7 +180,7 @@ async function readSales(db: Db, of: readonly string[]): Promise<Map<string, Sal
  * enrolled.
  * @param isIn whether the buyer is in it by a look just now, which counts more than what was stored
  */
-function wants(sale: WithLines<Pick<DeliveryRow, 'state' | 'replaced_by'>>, course: string, isIn = false): boolean {
+function wants(sale: WithLines<SaleState>, course: string, isIn = false): boolean {
   const line = lineOf(sale.lines, course)
   if (line === undefined || !isLive(sale) || !isWanted(line)) return false
   const isLost = line.standing?.endedAt !== undefined || line.standing?.standing === 'unenrolled'

@@ -157,7 +157,7 @@ async function enrolledAgain({ store }: FollowUp, id: string): Promise<void> {
 /** What can come between the check of a delivery and its repair. */
 const MEANWHILE: readonly (readonly [string, (bench: FollowUp, id: string) => Promise<unknown>])[] = [
   ['is to be withdrawn', ({ operations }, id) => operations.withdraw({ id, courses: null, paid: true, by: 'ada' })],
-  ['is handled', ({ operations }, id) => operations.markHandled({ id, note: 'by hand', by: 'ada' })],
+  ['is handled', ({ operations }, id) => operations.markHandled({ id, as: 'settled', note: 'by hand', by: 'ada' })],
   ['is sent again', ({ store }) => store.write([accepted(arrival({ email: ALICE, courseIds: [DEMO] }))])],
   ['is sent again and enrolled', enrolledAgain],
   ['is erased', ({ context }) => forget(context, { email: ALICE, by: 'ada', silentMs: 0 })],

@@ -188,7 +188,7 @@ test('what changes a delivery during a check is newer, and stays', async (t) => 
   }
   const searchEmails = async (emails: readonly string[]) => {
     const found = await bench.lms.searchEmails(emails)
-    await bench.operations.markHandled({ id: handled, note: '', by: 'ada' })
+    await bench.operations.markHandled({ id: handled, as: 'settled', note: '', by: 'ada' })
     await bench.operations.replay({ ids: [repeated], by: 'ada' })
     return found
   }

@@ -103,7 +103,7 @@ async function soldBoth({ store }: Replica, isRefused: boolean): Promise<string>
 test('a handled sale of which one course was refunded is still handled, and the refund of the other one looks at it', async (t) => {
   const bench = await setUp(t)
   const id = await soldBoth(bench, true)
-  await bench.operations.markHandled({ id, note: 'enrolled by hand', by: 'alice' })
+  await bench.operations.markHandled({ id, as: 'settled', note: 'enrolled by hand', by: 'alice' })
   await storeRefund(bench.context, REFUND)
   await endNext(bench, TAKEN)
   assert.equal((await bench.row(id)).state, 'handled')
@@ -127,7 +127,9 @@ test('an order that is due again for one course leaves what is known of the othe
   await bench.db
     .transaction()
     .execute((trx) =>
-      orderAgain({ trx, at: START }, [{ id: keptBy, state: 'needs_attention', replaced_by: null, lines: [] }]),
+      orderAgain({ trx, at: START }, [
+        { id: keptBy, state: 'needs_attention', handled_as: null, replaced_by: null, lines: [] },
+      ]),
     )
   bench.clock.at += 60_000
   await endNext(bench, TAKEN)

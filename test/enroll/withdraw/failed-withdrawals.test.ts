@@ -39,7 +39,7 @@ test('a withdrawal that left a course is among the failed ones until another one
 
 test('one whose delivery was handled, or sent again, needs nobody', async () => {
   const id = await kept()
-  await operations.markHandled({ id, note: 'unenrolled by hand', by: 'bob' })
+  await operations.markHandled({ id, as: 'settled', note: 'unenrolled by hand', by: 'bob' })
   assert.deepEqual(await failed(), [])
   await db.updateTable('deliveries').set({ state: 'enrolled' }).where('id', '=', id).execute()
   assert.deepEqual(await failed(), [id])
@@ -51,7 +51,7 @@ test('a delivery with a failed withdrawal is never deleted, unless somebody has 
   const id = await kept()
   const purged = () => purgeStep({ ...context, before: Number.MAX_SAFE_INTEGER })
   assert.equal(await purged(), 0)
-  await operations.markHandled({ id, note: 'the buyer may stay', by: 'bob' })
+  await operations.markHandled({ id, as: 'settled', note: 'the buyer may stay', by: 'bob' })
   assert.equal(await purged(), 1)
 })
 

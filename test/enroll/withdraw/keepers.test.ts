@@ -276,7 +276,7 @@ describe('the sale that a refund has left a course to', () => {
 
   test('is handled: the operator may have given the buyer the course, who stays in it, and the answer says so', async () => {
     const { first, second, again } = await leftToOther()
-    await operations.markHandled({ id: second, note: 'by hand', by: 'alice' })
+    await operations.markHandled({ id: second, as: 'settled', note: 'by hand', by: 'alice' })
     await allEnded()
     assert.deepEqual(await again(), verified(second), await log(first))
     assert.ok((await activeIn()).includes(`${OLD} ${DEMO}`))
@@ -319,7 +319,7 @@ test('a late call for a sale to the buyer’s new address, which an operator has
   await lms.faults([{ ...LATE, path: BULK }])
   const { headers } = await product.sell({ email: NEW })
   const other = String(headers['x-lernito-delivery'])
-  await operations.markHandled({ id: other, note: 'by hand', by: 'alice' })
+  await operations.markHandled({ id: other, as: 'paid_back', note: 'by hand', by: 'alice' })
   await until('the end of the attempt', async () => (await heldPeople(db)) === 0 || undefined)
   const { status, json } = await refund({ email: OLD })
   hold.release()

@@ -70,7 +70,7 @@ describe('a refund after an enrolling call that the LMS carries out late', () =>
     await lms.faults([{ ...LATE, path: BULK }])
     const { headers } = await sell({ email: ALICE, name: 'Other' })
     const other = String(headers['x-lernito-delivery'])
-    await operations.markHandled({ id: other, note: 'by hand', by: 'alice' })
+    await operations.markHandled({ id: other, as: 'paid_back', note: 'by hand', by: 'alice' })
     await until('the end of the attempt', async () => (await heldPeople(db)) === 0 || undefined)
     const id = await sold(ALICE)
     await lms.forgetCalls()
@@ -168,7 +168,7 @@ describe('what comes while a sale waits for an unenrolling call is the newest st
 
   test('an operator who handles the sale: nobody is enrolled', async () => {
     const id = await waiting([DEMO])
-    await operations.markHandled({ id, note: 'by hand', by: 'alice' })
+    await operations.markHandled({ id, as: 'settled', note: 'by hand', by: 'alice' })
     land()
     await ordersEnded()
     assert.deepEqual([await stateOf(id), await activeIn()], ['handled', []])

@@ -89,14 +89,17 @@ test('a sale that is still queued keeps no course against an operator’s withdr
   )
 })
 
-test('nor does a sale that an operator has handled', async () => {
-  const id = await sold(ALICE)
-  const other = await sold(ALICE, [DEMO, 'course-v1:No+Such+Course'])
-  await operations.markHandled({ id: other, note: 'by hand', by: 'alice' })
-  await withdraw(id)
-  await allEnded()
-  assert.deepEqual(await product.activeIn(ALICE), [], await log(other))
-})
+for (const as of ['settled', 'paid_back'] as const) {
+  test(`nor does a sale that an operator has marked as ${as}`, async () => {
+    const id = await sold(ALICE)
+    const other = await sold(ALICE, [DEMO, 'course-v1:No+Such+Course'])
+    await operations.markHandled({ id: other, as, note: 'by hand', by: 'alice' })
+    assert.deepEqual(await operations.otherSales(id, [DEMO]), as === 'settled' ? [other] : [])
+    await withdraw(id)
+    await allEnded()
+    assert.deepEqual(await product.activeIn(ALICE), [], await log(other))
+  })
+}
 
 test('a sale to another account that has the address by now stays as it is', async () => {
   const ada = adaIn(product)

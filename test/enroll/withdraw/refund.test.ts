@@ -93,7 +93,7 @@ test('a sale that an operator has handled before it had an effect keeps its cour
   await lms.faults([BULK, UNENROLL].map((path) => ({ path, method: 'POST', status: 500, body: 'no' })))
   const id = await sold(ALICE)
   assert.equal(await stateOf(id), 'queued')
-  await operations.markHandled({ id, note: 'by hand', by: 'alice' })
+  await operations.markHandled({ id, as: 'settled', note: 'by hand', by: 'alice' })
   await lms.noFaults()
   // As if it had waited for an LMS that was down
   await product.context.database.db.updateTable('deliveries').set({ may_have_effect: 0 }).execute()

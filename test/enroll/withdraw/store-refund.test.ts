@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { asNew, lockDelivery, markHandled, startAgain } from '../../../src/queue/change-deliveries.ts'
+import { asNew, lockDelivery, startAgain } from '../../../src/queue/change-deliveries.ts'
+import { markHandled } from '../../../src/queue/mark-handled.ts'
 import { purgeStep } from '../../../src/queue/retention.ts'
 import { orderWithdrawal } from '../../../src/queue/withdraw.ts'
 import { claimOrder, storeCalled } from '../../../src/queue/withdrawals/claimed-order.ts'
@@ -133,7 +134,7 @@ test('a refund of a handled sale takes the one course although a check found the
   await bench.store.write([settled({ ...retry(id, 0), dueAt: null, outcome })])
   const found = { standing: 'missing', mode: null, checkedAt: START, since: START } as const
   await setFacts(bench.db, id, { standings: { [A]: found } })
-  await markHandled(bench.context, { id, note: 'another course', by: 'ada' })
+  await markHandled(bench.context, { id, as: 'settled', note: 'another course', by: 'ada' })
   const result = await storeRefund(bench.context, refundOf(A, B))
   assert.deepEqual(result.kind === 'accepted' && result.orders.map(({ course }) => course), [A, B])
 })
@@ -182,7 +183,7 @@ test('a refund of what an operator has withdrawn and then marked as handled is k
   await bench.store.write([settled(succeeded(id))])
   await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
   await endNext(bench)
-  await bench.operations.markHandled({ id, note: 'refunded', by: 'alice' })
+  await bench.operations.markHandled({ id, as: 'paid_back', note: 'refunded', by: 'alice' })
   assert.equal((await storeRefund(bench.context, refundOf(COURSE))).kind, 'accepted')
 })
 

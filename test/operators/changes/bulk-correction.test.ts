@@ -46,7 +46,7 @@ test('a bulk correction sells each failed sale again with the right course, and 
   const bench = await start(t)
   const ids = await failed(bench, ['a', 'b'])
   const [two = ''] = await failed(bench, ['c'], [COURSE.toLowerCase(), OTHER])
-  await bench.operations.markHandled({ id: ids[1] ?? '', note: 'refunded', by: 'bob' })
+  await bench.operations.markHandled({ id: ids[1] ?? '', as: 'paid_back', note: 'refunded', by: 'bob' })
   bench.clock.at += 1000
   const order = await bench.operations.startReplay({ filter, corrects, by })
   assert.deepEqual([order.total, order.corrects, order.state], [2, corrects, 'running'])
@@ -194,7 +194,7 @@ test('a corrected sale that the shop sent itself, and that was refunded since, d
   const planned = await bench.operations.previewCorrection({ id, courseIds: [RIGHT] })
   assert(planned.kind === 'planned')
   const sent = only(await bench.store.write([accepted({ ...planned.webhook, source: 'shop' })])).id
-  await bench.operations.markHandled({ id: sent, note: 'refunded', by: 'bob' })
+  await bench.operations.markHandled({ id: sent, as: 'paid_back', note: 'refunded', by: 'bob' })
   const order = await bench.operations.startReplay({ filter, corrects, by })
   assert.equal(await runAll(bench, order.id), 0)
   assert.deepEqual([(await bench.row(sent)).state, (await bench.row(id)).state], ['handled', 'needs_attention'])
@@ -254,7 +254,7 @@ test('a sale that an operator handles while a step begins is left as it is', asy
   const db = bench.db.withPlugin({
     transformQuery: ({ node }) => node,
     transformResult: async ({ result }) => {
-      if (++looks === 2) await bench.operations.markHandled({ id, note: 'refunded', by: 'bob' }) // first the order is read, then it searches
+      if (++looks === 2) await bench.operations.markHandled({ id, as: 'paid_back', note: 'refunded', by: 'bob' }) // first the order is read, then it searches
       return result
     },
   })
@@ -262,7 +262,7 @@ test('a sale that an operator handles while a step begins is left as it is', asy
   assert.equal(await stepReplay({ ...bench.context, database: { ...bench.database, db } }, order.id), true)
   assert.deepEqual(
     bench.published.slice(before).map(({ kind }) => kind),
-    ['handled'],
+    ['paid_back'],
   )
   assert.deepEqual(await corrections(bench), {})
 })

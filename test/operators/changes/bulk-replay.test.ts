@@ -82,7 +82,7 @@ test('the preview counts the deliveries to replay, without those that succeeded 
   )
   assert(a && b && c && d)
   await store.write([settled(needsAttention(a.id)), settled(succeeded(b.id))])
-  await operations.markHandled({ id: c.id, note: '', by })
+  await operations.markHandled({ id: c.id, as: 'settled', note: '', by })
   const preview = await operations.previewReplay({ filter: {} })
   assert.equal(preview.count, 2)
   assert.deepEqual(new Set(preview.sample.map(({ id }) => id)), new Set([a.id, d.id]))
@@ -267,7 +267,7 @@ test('a bulk replay knows what came of each delivery, also of those that change 
   const bench = await setUp(t)
   const { operations, store, context } = bench
   const [a = '', b = '', c = '', d = ''] = await failed(bench, 4)
-  await operations.markHandled({ id: d, note: '', by })
+  await operations.markHandled({ id: d, as: 'settled', note: '', by })
   bench.clock.at += HOUR_MS
   const { id } = await operations.startReplay({ filter: {}, by })
   const results = async () => {
@@ -279,7 +279,7 @@ test('a bulk replay knows what came of each delivery, also of those that change 
   assert.deepEqual(await results(), { queued: 3 })
   await store.write([settled(succeeded(a, 'enrolled', 1)), settled({ ...needsAttention(b), generation: 1 })])
   assert.deepEqual(await results(), { queued: 1, enrolled: 1, needs_attention: 1 })
-  await operations.markHandled({ id: c, note: '', by })
+  await operations.markHandled({ id: c, as: 'settled', note: '', by })
   assert.deepEqual(await results(), { enrolled: 1, needs_attention: 1, handled: 1 })
   const ofReplay = async (filter: DeliveryFilter) => (await operations.list({ filter })).items.map((one) => one.id)
   assert.deepEqual(new Set(await ofReplay({ replay: id })), new Set([a, b, c]))
@@ -332,7 +332,7 @@ test('a bulk replay counts, shows and starts nothing that a correction replaces,
     assert.equal((await operations.correct({ id, email: right, withdraw: null, by })).kind, 'corrected')
   }
   await bench.db.updateTable('deliveries').set({ state: 'withdrawn' }).where('id', '=', wrong).execute()
-  await operations.markHandled({ id: helped, note: '', by })
+  await operations.markHandled({ id: helped, as: 'settled', note: '', by })
   bench.clock.at += HOUR_MS
   const filter: DeliveryFilter = { states: ['handled', 'withdrawn'] }
   const { count, left, sample } = await operations.previewReplay({ filter })

@@ -65,7 +65,7 @@ test('forget erases a person’s deliveries in any state, with all related rows,
     settled({ ...succeeded(one.id), accounts: { [COURSE]: { id: 7, username: 'countess' } } }),
     settled(retry(two.id, START + 1000)),
   ])
-  await operations.markHandled({ id: three.id, note: 'Ada got her money back', by: 'alice' })
+  await operations.markHandled({ id: three.id, as: 'paid_back', note: 'Ada got her money back', by: 'alice' })
   await operations.withdraw({ id: one.id, courses: null, paid: false, by: 'alice' })
   await bench.db
     .updateTable('delivery_lines')

@@ -98,6 +98,7 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     replaces: null,
     replacedBy: null,
     handled: null,
+    handledAs: null,
     request: arrival({ email: 'Ada@Example.com', username: 'Ada' }).request,
     unreadable: null,
     source: 'shop',
@@ -109,9 +110,9 @@ test('a summary of a handled delivery has the latest note and its author', async
   const bench = await setUp(t)
   const [id = ''] = await storeAll(bench, [arrival(), arrival({ order: 2 })])
   const { operations } = bench
-  await operations.markHandled({ id, note: 'refunded', by: 'alice' })
+  await operations.markHandled({ id, as: 'paid_back', note: 'refunded', by: 'alice' })
   await operations.replay({ ids: [id], by: 'alice' })
-  await operations.markHandled({ id, note: 'refunded, order 1182', by: 'bob' })
+  await operations.markHandled({ id, as: 'paid_back', note: 'refunded, order 1182', by: 'bob' })
   const { items } = await operations.list({ filter: {} })
   assert.deepEqual(
     items.map(({ handled }) => handled),
@@ -245,7 +246,7 @@ test('a delivery with new activity moves to the top of the list of each of its c
   await later(() => store.write([settled(succeeded(b))]), [b, a])
   await later(() => store.write([accepted(arrival({ email: 'a@x.example', courseIds }))]), [a, b])
   await later(() => operations.replay({ ids: [b], by: 'alice' }), [b, a])
-  await later(() => operations.markHandled({ id: a, note: '', by: 'alice' }), [a, b])
+  await later(() => operations.markHandled({ id: a, as: 'settled', note: '', by: 'alice' }), [a, b])
 })
 
 test('an unreadable row is still listed and shown', async (t) => {

@@ -15,10 +15,10 @@ async function handledMeanwhile(t: Parameters<typeof setUp>[0]) {
   await bench.store.write([settled(needsAttention(id))])
   const { last_event: seen } = await bench.row(id)
   bench.clock.at += 1000
-  await bench.operations.markHandled({ id, note: 'refunded, order 1182', by: 'alice' })
+  await bench.operations.markHandled({ id, as: 'paid_back', note: 'refunded, order 1182', by: 'alice' })
   const change = {
     number: seen + 1,
-    kind: 'handled',
+    kind: 'paid_back',
     by: 'alice',
     at: bench.clock.at,
     detail: 'refunded, order 1182',
@@ -48,21 +48,21 @@ test('the number of the change that an order did not know of lets it through, un
   const again = await operations.replayOne({ id, seen: shown, by: 'bob' })
   assert.equal(again.kind === 'outdated' ? again.change.by : again.kind, 'carol')
   const { number } = again.kind === 'outdated' ? again.change : outdated.change
-  assert.equal((await operations.markHandled({ id, seen: number, note: '', by: 'bob' })).kind, 'handled')
+  assert.equal((await operations.markHandled({ id, seen: number, as: 'settled', note: '', by: 'bob' })).kind, 'handled')
 })
 
 test('handled is not written over a replay that came in between', async (t) => {
   const { operations, id, row } = await handledMeanwhile(t)
   const { last_event: seen } = await row(id)
   await operations.replayOne({ id, by: 'alice' })
-  const done = await operations.markHandled({ id, seen, note: 'mine', by: 'bob' })
+  const done = await operations.markHandled({ id, seen, as: 'settled', note: 'mine', by: 'bob' })
   assert.equal(done.kind === 'outdated' ? done.change.kind : done.kind, 'replayed')
   assert.equal((await row(id)).state, 'queued')
 })
 
 test('what the service did meanwhile, a check, an event sent again, and a second click keep no order from being carried out', async (t) => {
   const { operations, id, seen } = await handledMeanwhile(t)
-  const again = await operations.markHandled({ id, seen, note: 'refunded, order 1182', by: 'alice' })
+  const again = await operations.markHandled({ id, seen, as: 'paid_back', note: 'refunded, order 1182', by: 'alice' })
   assert.equal(again.kind, 'already')
   const bench = await setUp(t)
   const [one] = await bench.store.write([accepted(arrival({ email: 'ada@x.example' }))])

@@ -157,7 +157,7 @@ test('with thousands of deliveries', async (t) => {
         await operations.summaries([one, two])
         await operations.overview()
         await operations.replay({ ids: [one, two], by: 'alice' })
-        await operations.markHandled({ id: one, note: '', by: 'alice' })
+        await operations.markHandled({ id: one, as: 'settled', note: '', by: 'alice' })
         const { id } = await operations.startReplay({ filter: { states: ['needs_attention'] }, by: 'alice' })
         await stepReplay(context, id)
         await operations.replayResults(id)

@@ -100,7 +100,7 @@ test('a replay that leaves what a person has ended looks at the state when it st
     ids.push(id)
   }
   const [handled = '', open = ''] = ids
-  await operations.markHandled({ id: handled, note: 'refunded by hand', by })
+  await operations.markHandled({ id: handled, as: 'paid_back', note: 'refunded by hand', by })
   const result = await operations.replay({ ids, leavesEnded: true, by })
   assert.deepEqual(result, { due: [open], left: [{ id: handled, why: 'ended' }] })
   assert.deepEqual([(await row(handled)).state, (await row(open)).state], ['handled', 'queued'])
@@ -129,7 +129,7 @@ test('a change and its events are stored together, or not at all', async (t) => 
   const before = await row(id)
   await refuseInserts({ database, table: 'events' })
   await assert.rejects(operations.replay({ ids: [id], by }), /no room/)
-  await assert.rejects(operations.markHandled({ id, note: '', by }), /no room/)
+  await assert.rejects(operations.markHandled({ id, as: 'settled', note: '', by }), /no room/)
   await assert.rejects(operations.startReplay({ filter: {}, by }), /no room/)
   assert.deepEqual(await row(id), before)
   assert.deepEqual(await bench.rows('bulk_replays'), [])
@@ -142,15 +142,17 @@ test('a handled delivery is not attempted again, and its timeline shows who hand
   const { store, operations, clock, row } = bench
   const { id } = only(await store.write([accepted(arrival())]))
   await store.write([settled(retry(id, START + HOUR_MS))])
-  assert.deepEqual(await operations.markHandled({ id, note: 'enrolled by hand', by }), { kind: 'handled' })
+  assert.deepEqual(await operations.markHandled({ id, as: 'settled', note: 'enrolled by hand', by }), {
+    kind: 'handled',
+  })
   clock.at += 2 * HOUR_MS
   assert.deepEqual(await claimNow(bench), [])
   const { state, due_at, settled_at } = await row(id)
   assert.deepEqual([state, due_at, settled_at], ['handled', null, START])
   const { kind, detail, actor } = (await operations.timeline(id)).at(-1) ?? {}
-  assert.deepEqual([kind, detail, actor], ['handled', 'enrolled by hand', by])
-  assert.deepEqual(await operations.markHandled({ id, note: 'again', by }), { kind: 'already' })
-  assert.deepEqual(await operations.markHandled({ id: 'NONE', note: '', by }), { kind: 'unknown' })
+  assert.deepEqual([kind, detail, actor], ['settled', 'enrolled by hand', by])
+  assert.deepEqual(await operations.markHandled({ id, as: 'settled', note: 'again', by }), { kind: 'already' })
+  assert.deepEqual(await operations.markHandled({ id: 'NONE', as: 'settled', note: '', by }), { kind: 'unknown' })
 })
 
 test('a delivery of any state can be marked as handled', async (t) => {
@@ -158,7 +160,7 @@ test('a delivery of any state can be marked as handled', async (t) => {
   for (const [place, end] of [succeeded, needsAttention].entries()) {
     const { id } = only(await store.write([accepted(arrival({ email: `${place}@example.com` }))]))
     await store.write([settled(end(id))])
-    assert.deepEqual(await operations.markHandled({ id, note: '', by }), { kind: 'handled' })
+    assert.deepEqual(await operations.markHandled({ id, as: 'settled', note: '', by }), { kind: 'handled' })
     assert.equal((await row(id)).state, 'handled')
   }
 })
@@ -167,11 +169,11 @@ test('a result that arrives after an operator handled the delivery changes nothi
   const bench = await setUp(t)
   const id = await submit(bench, 'ada@x.example')
   await claimNow(bench)
-  await bench.operations.markHandled({ id, note: '', by })
+  await bench.operations.markHandled({ id, as: 'settled', note: '', by })
   assert.deepEqual(await bench.inbox.mayContinue([id]), new Set())
   await bench.inbox.settle([retry(id, START + HOUR_MS)])
   assert.equal((await bench.row(id)).state, 'handled')
-  assert.deepEqual(await timeline(bench, id), ['received', 'handled'])
+  assert.deepEqual(await timeline(bench, id), ['received', 'settled'])
   const next = await submit(bench, 'ada@x.example', 2)
   assert.deepEqual(await claimNow(bench), [next]) // the person is free again
 })
@@ -179,10 +181,10 @@ test('a result that arrives after an operator handled the delivery changes nothi
 test('a repeat or a replay starts a handled delivery again', async (t) => {
   const { store, operations, row } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
-  await operations.markHandled({ id, note: '', by })
+  await operations.markHandled({ id, as: 'settled', note: '', by })
   await store.write([accepted(arrival())])
   assert.equal((await row(id)).state, 'queued')
-  await operations.markHandled({ id, note: '', by })
+  await operations.markHandled({ id, as: 'settled', note: '', by })
   assert.deepEqual((await operations.replay({ ids: [id], by })).due, [id])
   assert.equal((await row(id)).state, 'queued')
 })

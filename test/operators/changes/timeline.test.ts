@@ -27,14 +27,14 @@ test('a clock that was set back between two replicas does not change the order o
   const { id } = only(await store.write([accepted(arrival())]))
   await store.write([settled(succeeded(id))])
   await operations.replay({ ids: [id], by: 'alice' })
-  await operations.markHandled({ id, note: 'by hand', by: 'alice' })
+  await operations.markHandled({ id, as: 'settled', note: 'by hand', by: 'alice' })
   clock.at -= 3_600_000
   const other = await replica('replica-2') // its ids begin with the earlier time
   await other.operations.replay({ ids: [id], by: 'alice' })
-  await other.operations.markHandled({ id, note: 'refunded', by: 'alice' })
+  await other.operations.markHandled({ id, as: 'paid_back', note: 'refunded', by: 'alice' })
   assert.deepEqual(
     (await operations.timeline(id)).map(({ kind }) => kind),
-    ['received', 'enrolled', 'replayed', 'handled', 'replayed', 'handled'],
+    ['received', 'enrolled', 'replayed', 'settled', 'replayed', 'paid_back'],
   )
   const shown = await operations.list({ filter: {} })
   assert.deepEqual(shown.items[0]?.handled, { note: 'refunded', by: 'alice', at: clock.at })
@@ -60,12 +60,12 @@ test('the audit lists only the changes by operators, newest first, in pages', as
     await operations.replay({ ids: [id], by: 'alice' })
   }
   clock.at += 1000
-  await operations.markHandled({ id: ids[4] ?? '', note: 'refunded', by: 'bob' })
+  await operations.markHandled({ id: ids[4] ?? '', as: 'paid_back', note: 'refunded', by: 'bob' })
   const first = await operations.audit({ limit: 2 })
   assert.deepEqual(
     first.items.map(({ deliveryId, kind, actor, detail }) => [deliveryId, kind, actor, detail]),
     [
-      [ids[4], 'handled', 'bob', 'refunded'],
+      [ids[4], 'paid_back', 'bob', 'refunded'],
       [ids[3], 'replayed', 'alice', ''],
     ],
   )

@@ -129,7 +129,7 @@ test('a sale that had its result before an incident did not wait, whatever came 
   clock.at += 1000
   await reportIncident(context, { ...DOWN, since: clock.at })
   clock.at += 1000
-  await operations.markHandled({ id, note: 'by hand', by: 'alice' })
+  await operations.markHandled({ id, as: 'settled', note: 'by hand', by: 'alice' })
   await endIncident(context, { kind: 'down', at: clock.at })
   assert.equal(only((await listIncidents(db, { now: clock.at })).items).sales, 0)
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { audit } from '../../../src/operators/find/timeline.ts'
 import { markCause, markedCauses } from '../../../src/operators/reports/cause-marks.ts'
-import { markHandled } from '../../../src/queue/change-deliveries.ts'
+import { markHandled } from '../../../src/queue/mark-handled.ts'
 import { replayOne } from '../../../src/queue/replay.ts'
 import { accepted, arrival, needsAttention, only, settled, setUp } from '../../queue/harness.ts'
 
@@ -29,7 +29,8 @@ async function start(t: Parameters<typeof setUp>[0]) {
     of: Omit<Parameters<typeof markCause>[1], 'kind' | 'by'> = MISSING,
   ) => markCause(context, { kind, ...of, by: 'ada' })
   const cause = async () => only(await markedCauses(db))
-  const handle = (id: string) => markHandled(context, { id, note: 'refunded', by: 'ada', seen: undefined })
+  const handle = (id: string) =>
+    markHandled(context, { id, as: 'paid_back', note: 'refunded', by: 'ada', seen: undefined })
   return { db, clock, fail, failAgain, mark, cause, handle }
 }
 

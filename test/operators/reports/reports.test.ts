@@ -192,7 +192,7 @@ test('each course of a sale counts once, however it is spelled, and each figure 
   const courses = [[COURSE, OTHER], [version.toLowerCase(), COURSE, COURSE.toUpperCase(), branch], [branch], [OTHER]]
   const ids = (await store.write(courses.map((courseIds, n) => accepted(person(n, courseIds))))).map(({ id }) => id)
   await store.write([settled(succeeded(ids[0] ?? '')), settled(needsAttention(ids[1] ?? ''))])
-  await operations.markHandled({ id: ids[2] ?? '', note: '', by: 'alice' })
+  await operations.markHandled({ id: ids[2] ?? '', as: 'settled', note: '', by: 'alice' })
   const { value } = await operations.salesByCourse({ from: START })
   assert.deepEqual(value.courses, [
     { course: COURSE, counts: counted({ enrolled: 1, needs_attention: 1, handled: 1 }) },

@@ -112,7 +112,7 @@ test('a sale with wrong fields that comes again has an event, but not after an o
   const { id } = only(await bench.store.write([accepted(rejectedArrival())]))
   await bench.store.write([accepted(rejectedArrival())])
   assert.deepEqual(await types(bench), ['delivery.rejected', 'delivery.rejected'])
-  await bench.operations.markHandled({ id, note: 'enrolled by hand', by: 'alice' })
+  await bench.operations.markHandled({ id, as: 'settled', note: 'enrolled by hand', by: 'alice' })
   const again = only(await bench.store.write([accepted(rejectedArrival())]))
   assert.deepEqual(
     again.events.map(({ kind }) => kind),
@@ -133,13 +133,13 @@ test('an operator sends the state of a delivery again, as a new event', async (t
   assert(first && second)
   assert.notEqual(first.id, second.id)
   assert.deepEqual(JSON.parse(second.body).data, JSON.parse(first.body).data)
-  await bench.operations.markHandled({ id, note: 'done', by: 'alice' })
+  await bench.operations.markHandled({ id, as: 'settled', note: 'done', by: 'alice' })
   assert.equal(await again(), 'nothing')
   assert.equal((await sendAgain(bench.context, { id: 'x', by: 'alice' })).kind, 'unknown')
   assert.deepEqual(
     (await bench.operations.audit({})).items.map(({ kind, actor }) => [kind, actor]),
     [
-      ['handled', 'alice'],
+      ['settled', 'alice'],
       ['sent_again', 'alice'],
     ],
   )
@@ -163,9 +163,9 @@ test('only a refund that has ended and left the course has failed, and no withdr
 test('a course that another sale keeps is told once the withdrawal has ended', async (t) => {
   const bench = await setUp(t, { hasOutbox: true })
   const { id } = only(await bench.store.write([accepted(arrival())]))
-  const other = only(await bench.store.write([accepted(arrival({ order: 2 }))])).id
   await bench.store.write([settled(succeeded(id))])
   await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const other = only(await bench.store.write([accepted(arrival({ order: 2 }))])).id
   const kept = async () => (await readShopViews({ trx: bench.db }, [id])).get(id)?.kept
   const order = await claimOrder(bench)
   assert(order)

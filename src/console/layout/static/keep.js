@@ -7,6 +7,8 @@ const actionOf = (form) => pathOf(form.getAttribute('action'))
 /** The fields that a reader can write into, not the hidden ones of another form with the same action. */
 const fieldsIn = (form) => [...form.querySelectorAll('input:not([type=hidden]), textarea, select')]
 
+const isChoice = ({ type }) => type === 'checkbox' || type === 'radio'
+
 const keep = (page, fields) => sessionStorage.setItem(KEPT, JSON.stringify({ page, fields }))
 
 /** What a refused form contained; see guard.ts. */
@@ -25,12 +27,12 @@ function keepUnsent() {
   const fields = forms.flatMap((form) => {
     const own = fieldsIn(form)
     if (!own.some(isUnsent)) return [] // see live.js
-    const said = own.filter(({ type, checked }) => type !== 'checkbox' || checked)
+    const said = own.filter((field) => !isChoice(field) || field.checked)
     return said.map((field) => ({
       action: actionOf(form),
       name: field.name,
       value: field.value,
-      isText: field.type !== 'checkbox' && !(field instanceof HTMLSelectElement),
+      isText: !isChoice(field) && !(field instanceof HTMLSelectElement),
     }))
   })
   if (fields.length > 0) keep(location.pathname, fields)
@@ -40,7 +42,7 @@ function keepUnsent() {
 function putBack(field, kept) {
   const own = kept.filter(({ action, name }) => action === actionOf(field.form) && name === field.name)
   if (own.length === 0) return false
-  if (field.type === 'checkbox') field.checked = own.some(({ value }) => value === field.value)
+  if (isChoice(field)) field.checked = own.some(({ value }) => value === field.value)
   else field.value = own[0].value
   for (let up = field.closest('details'); up !== null; up = up.parentElement.closest('details')) up.open = true
   return true

@@ -18,7 +18,7 @@ document.addEventListener('keydown', (event) => event.key?.length === 1 && isOff
 
 /** A check box takes no letters. */
 const isTyping = ({ target }) =>
-  target instanceof Element && target.closest('input:not([type=checkbox]), textarea, select') !== null
+  target instanceof Element && target.closest('input:not([type=checkbox], [type=radio]), textarea, select') !== null
 const openDates = () => document.querySelector('details.dates[open]')
 
 function closePanel(focused) {

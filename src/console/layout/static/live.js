@@ -24,7 +24,9 @@ const lmsShown = () => document.querySelector('#health .breaker')?.className ?? 
 function isWritten(region) {
   const fields = region.querySelectorAll('input:not([type=hidden]), textarea:not([readonly]), select')
   // The check boxes of a list are always there, and only a selection is something that the reader did.
-  return [...fields].some((field) => (field.type !== 'checkbox' && isVisible(field)) || isUnsent(field))
+  return [...fields].some(
+    (field) => (!['checkbox', 'radio'].includes(field.type) && isVisible(field)) || isUnsent(field),
+  )
 }
 
 /** Safari before 17.4 has no checkVisibility, and lays out nothing in a closed panel. */

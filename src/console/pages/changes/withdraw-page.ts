@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown, Summary } from '../../../operators/find/listing.ts'
 import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
+import { wasThere } from '../../../queue/withdrawals/withdrawable.ts'
 import { withdrawalsOf } from '../../../queue/withdrawals/withdrawal.ts'
 import { hasCourse } from '../../../sale/course-key.ts'
 import { isWanted } from '../../../sale/line.ts'
@@ -41,6 +42,7 @@ export function addWithdrawal(parts: PageParts): void {
   scope.form(path, async ({ id, form, by }) => {
     const courses = form.getAll('course')
     const paid = form.get('paid') === 'yes'
+    const hadBefore = form.get('had_before') === 'yes'
     const delivery = await operations.show(id)
     if (delivery === null) return null
     const again = (problem: Problem) => ({ values: new URLSearchParams([...form, ['problem', problem]]) })
@@ -52,7 +54,7 @@ export function addWithdrawal(parts: PageParts): void {
     const isPaid = stands?.ok && stands.value.some((one) => one.isPaid)
     if (isPaid) return again('paidUnconfirmed')
     const note = (form.get('note') ?? '').trim()
-    const ordered = await operations.withdraw({ id, courses, paid, note, seen: seenOf(form), by })
+    const ordered = await operations.withdraw({ id, courses, paid, hadBefore, note, seen: seenOf(form), by })
     if (ordered.kind === 'outdated') return leadToOutdated('withdraw', form, ordered)
     if (ordered.kind === 'unknown') return null
     if (ordered.kind === 'refused') return again(ordered.why)
@@ -72,11 +74,14 @@ async function orderHtml(
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"!${sent?.get('paid') === 'yes' ? ' checked' : ''}!${invalidMark(sent?.get('problem') === 'paidUnconfirmed')}> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
-  const items = courses.map(({ course, result }, index) => {
+  const hadBefore = html`<div><input type="checkbox" id="had-before" name="had_before" value="yes"!${sent?.get('had_before') === 'yes' ? ' checked' : ''}> <label for="had-before">${words.hadBefore}</label><p class="quiet">${words.hadBeforeHelp}</p></div>`
+  const items = courses.map((line, index) => {
+    const { course, result } = line
     const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
     const since = found === undefined || found.since === null ? '' : html`${words.since} !${timeHtml(found.since)}`
     const live = found === undefined ? '' : html`${TEXTS.palette.inLms} !${standingHtml(found, since)}`
-    const said = result === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[result] })
+    const reported = result === null ? words.possible : fill(words.reported, { result: TEXTS.outcome.results[result] })
+    const said = wasThere(line) ? `${reported} ${words.wasThere}` : reported
     const isChosen = sent === null || sent.getAll('course').includes(course)
     return html`<li><input type="checkbox" id="course${index}" name="course" value="${course}"!${isChosen ? ' checked' : ''}!${invalidMark(sent?.get('problem') === 'noCourse')}> <label for="course${index}">!${courseNameHtml(course, request.courseName)}</label>
 <div>${said} !${live}</div></li>`
@@ -88,7 +93,7 @@ async function orderHtml(
   return html`!${state === 'queued' ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, { keys, courseName: request.courseName })}
 <form method="post" action="~/deliveries/${id}/withdraw" class="stack">!${seenField(seen)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
-!${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" dir="auto" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
+!${courses.some(wasThere) ? hadBefore : ''}!${mayBePaid ? paid : ''}<label for="note">${words.note}</label><input id="note" name="note" dir="auto" size="40" maxlength="${NOTE_MAX}" autocomplete="off" value="${sent?.get('note') ?? ''}">
 <button class="danger">${words.confirm}</button></form>`
 }
 

@@ -236,6 +236,7 @@ const COLUMNS: readonly (readonly [name: string, of: (row: CsvRow) => string])[]
   ['reason_about', ({ one }) => one.reason?.subject ?? ''],
   // When a check found that the buyer has lost the course.
   ['access_ended', ({ line }) => iso(line?.standing?.endedAt)],
+  ['handled_as', ({ one }) => one.handledAs ?? ''],
   ['replaced_by', ({ one }) => one.replacedBy ?? ''],
   ['webhook_id', ({ one }) => one.webhookId ?? ''],
 ]

@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
-import { NOTE_MAX } from '../../../queue/change-deliveries.ts'
 import { isWrongKey } from '../../../queue/correct.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { givenBack } from '../../../queue/replay.ts'
@@ -9,11 +8,12 @@ import { type DeliverySentence, nextText } from '../../../sale/delivery-sentence
 import { isDone, isStopped, REASONS, type Reason, type Step } from '../../../sale/types.ts'
 import { keptFacts } from '../../../sale/withdrawal-facts.ts'
 import { type CourseName, factHtml, namedHtml } from '../../layout/course-names.ts'
-import { copyButton, differenceHtml, factsHtml, hiddenFields, seenField } from '../../layout/elements.ts'
+import { copyButton, differenceHtml, factsHtml, hiddenFields, seenField, seenOf } from '../../layout/elements.ts'
 import { durationText, stateHtml, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { keepsCourse, nextSteps } from './next-steps.ts'
+import { handledHtml } from './handled-form.ts'
+import { nextSteps } from './next-steps.ts'
 import { type Reply, repliesTo, replyHtml } from './replies.ts'
 
 const words = TEXTS.delivery
@@ -29,6 +29,8 @@ interface Box {
   readonly list: string
   /** Why its last attempt failed, if it is retried; null if none did. */
   readonly failure: string | null
+  /** The form that was sent with a problem; null: none was. */
+  readonly sent: URLSearchParams | null
 }
 
 /** Returns the box at the top of a delivery's page: what is true of it, what an operator has to do, and the means. */
@@ -132,7 +134,7 @@ function actionsHtml(of: Box): string {
 /** @param look the class of its button: none for the next step */
 function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: string): string {
   const { delivery, here, list } = of
-  const sent = seenField(delivery.lastEvent)
+  const seen = seenField(delivery.lastEvent)
   const id = `do-${step}`
   switch (step) {
     case 'replyToBuyer':
@@ -146,21 +148,20 @@ function stepHtml(of: Box & { replies: readonly Reply[] }, step: Step, look: str
     case 'replay': {
       const undone = undoneHtml(delivery, of.request.courseName)
       return undone === ''
-        ? html`<form method="post" action="${here}/replay${list}" id="${id}">!${sent}<button class="${look}">${words.replay}</button></form>`
+        ? html`<form method="post" action="${here}/replay${list}" id="${id}">!${seen}<button class="${look}">${words.replay}</button></form>`
         : html`<details id="${id}"><summary class="button ${look}">${isStopped(delivery.state) ? words.reopen : words.replayAll}</summary>
-<form method="post" action="${here}/replay${list}" class="stack">!${sent}!${undone}
+<form method="post" action="${here}/replay${list}" class="stack">!${seen}!${undone}
 <button class="second">${words.replayAnyway}</button></form></details>`
     }
     case 'sendAgain':
-      return html`<form method="post" action="${here}/send-again${list}" id="${id}">!${sent}<button class="${look}">${words.sendAgain}</button></form>`
+      return html`<form method="post" action="${here}/send-again${list}" id="${id}">!${seen}<button class="${look}">${words.sendAgain}</button></form>`
     case 'correct':
-      return correctHtml(of, { id, look, sent })
+      return correctHtml(of, { id, look, sent: seen })
     case 'withdraw':
       return html`<a class="button danger ${look}" id="${id}" href="${here}/withdraw">${words.withdraw}</a>`
     case 'handled':
-      return html`<details id="${id}"><summary class="button ${look}">${words.handled}</summary>
-<form method="post" action="${here}/handled${list}" class="stack">!${sent}<p>${keepsCourse(delivery) ? words.handledKeeps : words.handledHelp}</p>
-<label for="note">${words.note}</label><textarea id="note" name="note" dir="auto" rows="2" required maxlength="${NOTE_MAX}"></textarea>
+      return html`<details id="${id}"!${of.sent === null ? '' : ' open'}><summary class="button ${look}">${delivery.state === 'handled' ? words.handledAgain : words.handled}</summary>
+<form method="post" action="${here}/handled${list}" class="stack">!${seenField(seenOf(of.sent) ?? delivery.lastEvent)}!${handledHtml({ of: [delivery], sent: of.sent, isWide: false })}
 <button class="second">${words.markHandled}</button></form></details>`
   }
 }

@@ -17,6 +17,7 @@ import { checkForOperator } from './check-now.ts'
 import { boxHtml } from './delivery-box.ts'
 import { coursesHtml, deliveryFactsHtml } from './delivery-facts.ts'
 import { timelineHtml } from './delivery-timeline.ts'
+import { readHandled } from './handled-form.ts'
 import { filterOf, queryText, readQuery } from './list-filters.ts'
 import { leadToOutdated } from './outdated-page.ts'
 
@@ -32,7 +33,7 @@ export function addDelivery(parts: PageParts): void {
   const resultUrl = ({ request, id }: { request: FastifyRequest; id: string }, done: Done): string =>
     `/deliveries/${id}${queryText({ ...readQuery(queryOf(request)), done })}`
 
-  scope.page(path, async ({ request, id }) => {
+  scope.page(path, async ({ request, id, sent }) => {
     const query = readQuery(queryOf(request))
     const filter = filterOf(query, request.zone)
     const read = await readDelivery(parts, { id, filter })
@@ -40,7 +41,7 @@ export function addDelivery(parts: PageParts): void {
     const { delivery, neighbors } = read
     const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
     const aside = neighborsHtml(neighbors, queryText(query))
-    const main = deliveryHtml(parts, request, read)
+    const main = deliveryHtml(parts, { request, read, sent })
     const title = nameOf(delivery)
     return { title, aside, intro: introHtml(delivery), crumbs, current: '/deliveries', main }
   })
@@ -59,9 +60,12 @@ export function addDelivery(parts: PageParts): void {
 
   scope.form(`${path}/handled`, async (order) => {
     const { id, form, by } = order
-    const note = (form.get('note') ?? '').trim()
-    if (note === '') return resultUrl(order, 'noNote')
-    const done = await operations.markHandled({ id, note, seen: seenOf(form), by })
+    const sent = readHandled(form)
+    if ('problem' in sent) {
+      const query = queryText(readQuery(queryOf(order.request)))
+      return { page: path, query, values: new URLSearchParams([...form, ['problem', sent.problem]]) }
+    }
+    const done = await operations.markHandled({ id, ...sent, seen: seenOf(form), by })
     if (done.kind === 'unknown') return null
     return done.kind === 'outdated' ? leadToOutdated('handled', form, done) : resultUrl(order, done.kind)
   })
@@ -85,7 +89,10 @@ async function readDelivery({ operations }: PageParts, { id, filter }: { id: str
 type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
 
 /** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
-function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
+function deliveryHtml(
+  parts: PageParts,
+  { request, read, sent }: { request: FastifyRequest; read: DeliveryRead; sent: URLSearchParams | null },
+): string {
   const { lmsUrl, now } = parts
   const { delivery, events } = read
   const here = `~/deliveries/${delivery.id}`
@@ -99,7 +106,7 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const last = events.at(-1)
   const failure = last?.kind === 'retry_scheduled' ? detailText(last.detail) : null
   const from = events.findLast(({ answer }) => answer?.from !== undefined)?.answer?.from ?? null
-  const box = { parts, request, delivery, sentence, here, list, failure }
+  const box = { parts, request, delivery, sentence, here, list, failure, sent }
   return html`!${deliveryNoticeHtml({ request, events, isWaiting: parts.outage() !== null })}<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}
 !${boxHtml(box)}!${linksHtml(delivery)}

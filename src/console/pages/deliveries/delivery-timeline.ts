@@ -157,12 +157,12 @@ function callRows({ api, status, ms: took }: CallNote): (readonly [name: string,
 
 /** What came of an order to take the buyer out of courses, or how far it is. */
 export function withdrawalHtml(order: Withdrawal, courseName: CourseName): string {
-  const { courses, paid, result } = order
+  const { courses, paid, hadBefore, result } = order
   const items = courses.map((course) => {
     const found = result?.courses[course]
     return html`<li>!${courseNameHtml(course, courseName)} ${found === undefined ? '' : kindText(found)}</li>`
   })
-  return html`<p>!${progressHtml(order)}!${paid ? html` ${withdrawWords.includesPaid}` : ''}</p><ul>!${items.join('')}</ul>`
+  return html`<p>!${progressHtml(order)}!${paid ? html` ${withdrawWords.includesPaid}` : ''}!${hadBefore ? html` ${withdrawWords.includesHadBefore}` : ''}</p><ul>!${items.join('')}</ul>`
 }
 
 function progressHtml({ endedAt, dueAt, result }: Withdrawal): string {

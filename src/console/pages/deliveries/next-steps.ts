@@ -1,5 +1,4 @@
 import type { Situation } from '../../../sale/delivery-sentence.ts'
-import type { Line } from '../../../sale/line.ts'
 import { type DeliveryState, isStopped, REASONS, type ReasonCode, STEPS, type Step } from '../../../sale/types.ts'
 
 /** Which of the steps comes first, and which stands beside it. `null`: none. */
@@ -35,13 +34,6 @@ interface Decided {
   readonly replies: readonly Step[]
 }
 
-/**
- * Whether marking a sale as handled leaves its buyer with a course or an allowance. One that is queued may still give one,
- * and is stopped.
- */
-export const keepsCourse = ({ state, lines }: { state: DeliveryState; lines: readonly Line[] }): boolean =>
-  state !== 'queued' && lines.some(({ result }) => result !== null)
-
 /** Chooses what the page of a delivery offers an operator. A step that is not possible is left out. */
 export function nextSteps(of: Decided) {
   const possible = STEPS.filter((step) => isPossible(step, of))
@@ -69,7 +61,7 @@ function isPossible(step: Step, of: Decided): boolean {
     case 'sendAgain':
       return canTellShop
     case 'handled':
-      return state !== 'handled'
+      return state !== 'handled' || !isReplaced
     case 'withdraw':
       return canWithdraw
   }
