@@ -240,7 +240,12 @@ const countText = (count: number, all: number): string => {
 }
 
 /** Who took the buyer out of a course, and what has it now; none if nobody did. */
-const takenFacts = ({ course, taken }: CourseLine): Fact[] => (taken === null ? [] : [takenFact(course, taken)])
+const takenFacts = (line: CourseLine): Fact[] =>
+  line.taken === null ? [] : [takenFact(line.course, line.taken), ...backFacts(line)]
+
+/** That a look since then has found the buyer in the course again: staff may have put them back, or a later sale. */
+const backFacts = ({ course, taken, standing }: CourseLine): Fact[] =>
+  taken === null || leavesIn(taken) || standing !== 'enrolled' ? [] : [[`The buyer is in ${course} again.`]]
 
 /** The courses that the buyer was taken out of, of a withdrawn delivery; all if nothing is known of any. */
 function outOf(lines: readonly CourseLine[]): readonly CourseLine[] {
@@ -254,11 +259,12 @@ function withdrawnFacts(lines: readonly CourseLine[], { replacedBy }: Pick<Told,
   if (first === undefined) return [['Taken out of every course.']]
   const other = replacedBy !== null ? 'went to the delivery that replaces this one' : 'was never enrolled'
   if (outOf(lines).length < lines.length)
-    return lines.map(
-      ({ course, taken: order }): Fact => (order === null ? [`${course} ${other}.`] : takenFact(course, order)),
-    )
+    return lines.flatMap((line) => (line.taken === null ? [[`${line.course} ${other}.`]] : takenFacts(line)))
   if (taken.every(({ id }) => id === first.id))
-    return [[`Taken out of every course ${whoOf(first)} at `, { at: first.endedAt ?? 0 }, '.']]
+    return [
+      [`Taken out of every course ${whoOf(first)} at `, { at: first.endedAt ?? 0 }, '.'],
+      ...lines.flatMap(backFacts),
+    ]
   return [['Taken out of every course.'], ...lines.flatMap(takenFacts)]
 }
 

@@ -447,6 +447,22 @@ test('a refund leaves what the buyer had before, the page says so, and an operat
   assert.match(await page(id), /Includes what the buyer had before the sale\./)
 })
 
+test('a look after a refund that finds the buyer in the course again says so on the page, and changes no state', async () => {
+  const email = 'a14c@example.com'
+  await person(email)
+  const id = await sold(email)
+  await refund({ email, courseIds: [DEMO], sale: id })
+  await noOrders()
+  assert.doesNotMatch(await page(id), /The buyer is in .* again/)
+  await modeOf(email, DEMO, 'audit')
+  await checkOf(id)
+  assert.match(
+    await page(id),
+    /Taken out of every course by a refund of the shop at [^.]*\. The buyer is in .* again\./,
+  )
+  assert.equal((await show(id)).state, 'withdrawn')
+})
+
 test('the notice of a withdrawal from one course of a queued bundle is not that the other one was enrolled', async (t) => {
   const email = 'a15@example.com'
   await person(email)

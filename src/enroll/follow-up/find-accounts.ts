@@ -39,8 +39,8 @@ export async function accountAt(
 const registered = ({ username, id }: LmsAccount): SeenAccount => ({ status: 'registered', username, id })
 
 /**
- * The accounts that courses were given to and that are not at the address any more: one call for each. For one that the
- * LMS has no more, the buyer is again whoever has the address.
+ * The accounts that courses were given to and that are not at the address any more: one call for each. Of one that the LMS has
+ * no more, nobody is the buyer: whoever has the address now is another person.
  * @param of.given the account of a course, by its true key
  */
 export async function findLeft(
@@ -59,7 +59,7 @@ export async function findLeft(
       await asking.beforeCall()
       const found = await asking.lms.accountById(to)
       if (!found.ok) return found
-      const isHere = found.value.status === 'gone' || isSameAddress(found.value.address, email)
+      const isHere = found.value.status !== 'gone' && isSameAddress(found.value.address, email)
       known.set(to.id, isHere ? null : seenById(found.value))
     }
     const seen = known.get(to.id) ?? null
@@ -69,4 +69,4 @@ export async function findLeft(
 }
 
 const seenById = (found: AccountById): SeenAccount =>
-  found.status === 'registered' ? registered(found) : { status: 'retired' }
+  found.status === 'registered' ? registered(found) : { status: found.status }

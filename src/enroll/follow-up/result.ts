@@ -1,6 +1,6 @@
 import type { EventDraft } from '../../queue/events.ts'
-import { type CourseStanding, type Line, lineOf, resultsOf, type Standing } from '../../sale/line.ts'
-import type { Reason } from '../../sale/types.ts'
+import { type CourseStanding, isWanted, type Line, lineOf, resultsOf, type Standing } from '../../sale/line.ts'
+import type { Reason, ReasonCode } from '../../sale/types.ts'
 import { describeOutcome, describeStandings } from '../../sale/words.ts'
 import { accessEvents, type Changes, changesOf, isWatched } from './access.ts'
 import type { Reported, Sought } from './reported.ts'
@@ -60,8 +60,9 @@ const NO_COURSE = 'the LMS has none of its courses'
 /**
  * What a check makes of a delivery. Only the state of a pre-enrolled buyer follows from what the LMS has: `enrolled` as
  * soon as every course is, or `needs_attention` if waiting can't help. Where only the mode that was sold is lacking, the
- * delivery has to start again. A buyer whose enrollment was missing becomes enrolled too. In any other state, a check
- * stores the standings, and of an enrolled delivery, whose access has ended. `at` is the time of storing, ms since 1970.
+ * delivery has to start again. A buyer whose enrollment was missing, or who was unenrolled, and whom
+ * somebody has put back since becomes enrolled too. In any other state, a check stores the standings, and of an enrolled
+ * delivery, whose access has ended. `at` is the time of storing, ms since 1970.
  */
 export function resultOfCheck(of: Of): Checked {
   const { check, reason, lines: before, by } = of
@@ -129,22 +130,30 @@ const isKnown = ({ status }: SeenAccount): boolean => status !== 'unknown' && st
 
 type Next = Pick<Reported, 'state' | 'reason' | 'lines'>
 
+/** A look that finds the buyer in the course after all makes up for these. */
+const OUT = ['enrollment.missing', 'person.unenrolled'] as const satisfies readonly ReasonCode[]
+
 /** The state and the results if the check changes one of them; else null. `lines`: with what was seen. */
 function nextState({ check: { reported, courses, seen }, reason: before }: Of, lines: readonly Line[]): Next | null {
   const { state } = reported
-  const wasMissing = state === 'needs_attention' && before?.code === 'enrollment.missing'
-  if (state !== 'pre_enrolled' && !wasMissing) return null
-  const waiting = lines.filter(({ result }) => result === 'allowed')
+  const wasOut = state === 'needs_attention' && OUT.some((code) => code === before?.code)
+  if (state !== 'pre_enrolled' && !wasOut) return null
+  const waiting = lines.filter(
+    (line) => line.result === 'allowed' || (wasOut && line.result === null && isWanted(line)),
+  )
   if (!waiting.some(({ course }) => courses.includes(course))) return null // only what was enrolled before was looked up
   const rowOf = ({ course }: Line) => seen.rows.get(course)
   const isClaimed = (line: Line): boolean =>
-    line.result === 'allowed' && line.standing?.standing === 'enrolled' && (wasMissing || !rowOf(line)?.modePending)
+    waiting.includes(line) && line.standing?.standing === 'enrolled' && (wasOut || !rowOf(line)?.modePending)
   const claimed = waiting.filter(isClaimed)
-  const after = lines.map((line) => (isClaimed(line) ? { ...line, result: 'enrolled' as const } : line))
+  // Where no call of ours is known to have made the row, somebody else has: see Line.gave.
+  const after = lines.map((line) =>
+    isClaimed(line) ? { ...line, result: 'enrolled' as const, gave: line.gave ?? false } : line,
+  )
   if (claimed.length > 0 && claimed.length === waiting.length) {
     return { state: 'enrolled', reason: null, lines: after }
   }
-  if (wasMissing && claimed.length === 0) return null
+  if (wasOut && claimed.length === 0) return null
   const reason = reasonAgainst({ waiting, account: seen.account }) ?? before
   if (reason !== null) return { state: 'needs_attention', reason, lines: after }
   return claimed.length === 0 ? null : { state, reason: null, lines: after }

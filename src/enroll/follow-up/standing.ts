@@ -7,8 +7,11 @@ const DAY_MS = 86_400_000
 /** An unchanged standing is stored again after this time, so that a round writes few rows and its time stays recent. */
 const STORE_AGAIN_MS = 6 * 3_600_000
 
-/** The account that the LMS has for an address. `registered`: there is one, and it is not known whether it is active. */
-export type SeenAccount = Account | ({ readonly status: 'registered' } & LmsAccount)
+/**
+ * The account that the LMS has for an address, or that a course was given to. `registered`: there is one, and it is not known
+ * whether it is active. `gone`: the account that the course was given to doesn't exist any more.
+ */
+export type SeenAccount = Account | ({ readonly status: 'registered' } & LmsAccount) | { readonly status: 'gone' }
 
 export interface SeenRow {
   readonly active: boolean
@@ -22,7 +25,7 @@ export interface Seen {
   readonly account: SeenAccount
   /**
    * By true course key, the account that the course was given to, or that has used its allowance, if another address is that
-   * account's by now, or it was retired. The person of these courses is that account, and not the one at the address.
+   * account's by now, or it was retired or is gone. The person of these courses is that account, and not the one at the address.
    */
   readonly left: ReadonlyMap<string, SeenAccount>
   /** The enrollments by true course key. Only the courses of the check were asked about. */
@@ -41,6 +44,7 @@ export function standingIn(course: string, seen: Seen): Pick<CourseStanding, 'st
   const account = buyerIn(course, seen)
   const of = (standing: Standing) => ({ standing, mode: null })
   if (account.status === 'retired' || account.status === 'other_account') return of(account.status)
+  if (account.status === 'gone') return of('missing')
   const row = rows.get(course)
   const moved = seen.left.has(course) ? ({ moved: true } as const) : {}
   if (row !== undefined) return { standing: row.active ? 'enrolled' : 'unenrolled', mode: row.mode, ...moved }
@@ -87,8 +91,9 @@ export function standingAfter({
   const { standing, mode, moved } = stays ? before : found
   const isSame = before?.standing === standing
   // An address that no account has shows nothing, because the person may have changed it.
-  const isIn = account.status !== 'retired' && seen.rows.get(course)?.active
-  const isOut = account.status === 'retired' || ('username' in account && !isIn)
+  const isNobody = account.status === 'retired' || account.status === 'gone'
+  const isIn = !isNobody && seen.rows.get(course)?.active
+  const isOut = isNobody || ('username' in account && !isIn)
   const mayEnd = watched !== null && !watched.isBlocked
   const ended = isOut ? (before?.endedAt ?? at) : isIn ? undefined : before?.endedAt
   const endedAt = mayEnd ? ended : before?.endedAt

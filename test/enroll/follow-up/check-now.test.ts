@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readReported } from '../../../src/enroll/follow-up/reported.ts'
 import { DEMO } from '../../harness.ts'
 import { factsIn } from '../../lines.ts'
 import { accepted, arrival, needsAttention, only, rejectedArrival, settled } from '../../queue/harness.ts'
@@ -184,4 +185,32 @@ test('several sales to one person that are checked together cost no more questio
   await bench.forgetCalls()
   await bench.check(ids)
   assert.deepEqual(await callsTo(bench, ACCOUNTS, ALLOWANCES, LIST), [1, 1, 2])
+})
+
+test('a look that finds a buyer whom staff have put back makes a sale enrolled that needed attention because of that', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
+  await bench.check([id])
+  assert.equal((await bench.delivery(id)).outcome.reason?.code, 'person.unenrolled')
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  bench.later(1)
+  await bench.check([id])
+  const { state, outcome } = await bench.delivery(id)
+  assert.deepEqual([state, outcome], ['enrolled', { courses: { [DEMO]: 'enrolled' }, reason: null }])
+  assert.match((await history(bench, id)).at(-1) ?? '', /^claimed: /)
+})
+
+test('so does one of a sale that read first and enrolled nobody, whose course then counts as there before', async (t) => {
+  const bench = await setUp(t)
+  const id = only(await bench.store.write([accepted(arrival({ email: ADA, courseIds: [DEMO] }))])).id
+  await bench.store.write([
+    settled({ ...needsAttention(id), outcome: { courses: {}, reason: { code: 'person.unenrolled', subject: DEMO } } }),
+  ])
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  await bench.check([id])
+  const [line] = only(await readReported(bench.db, [id])).lines
+  assert.deepEqual([(await bench.row(id)).state, line?.result, line?.gave], ['enrolled', 'enrolled', false])
 })

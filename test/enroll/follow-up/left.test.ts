@@ -52,7 +52,7 @@ test('two sales to one address that two accounts had, one after the other, are e
   assert.deepEqual([(await of(second))?.standing, (await of(second))?.moved], ['unenrolled', undefined])
 })
 
-test('only those who have left their address cost a call, and one whose account was deleted is looked up by the address', async (t) => {
+test('only those who have left their address cost a call, and of one whose account is gone nobody is the buyer, whoever has the address', async (t) => {
   const bench = await setUp(t)
   const id = await movedBuyer(bench)
   const [there = '', gone = ''] = await bench.sell([
@@ -69,7 +69,8 @@ test('only those who have left their address cost a call, and one whose account 
   await bench.check([id, there, gone])
   assert.deepEqual(await callsTo(bench, ACCOUNTS), [2], 'by id: the one that left, and the one that was deleted')
   const { standings } = await bench.delivery(gone)
-  assert.deepEqual([standings[DEMO]?.standing, standings[DEMO]?.moved], ['enrolled', undefined])
+  const { standing, moved, endedAt } = standings[DEMO] ?? {}
+  assert.deepEqual([standing, moved, endedAt], ['missing', undefined, bench.clock.at])
 })
 
 test('an account that was retired after it changed its address is retired', async (t) => {
