@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises'
-import { forgetPerson } from '../console/forget.ts'
+import { forgetPerson } from '../enroll/forget-person.ts'
 import type { CallContext } from '../enroll/pair.ts'
 import { isUnused } from '../lms/apis/enrollment-allowed.ts'
 import { countForgettable, type ForgottenPerson } from '../operators/changes/forget.ts'
@@ -49,7 +49,7 @@ export const forget = command({
             return 1
           }
         }
-        const result = await forgetPerson({ ...opened, email, by: operator(), compact, calls })
+        const result = await forgetPerson({ ...opened, email, by: operator(), compact, calls, onWait: tellWait })
         if (json) printJson(result)
         else process.stdout.write(describe(result))
         if (result.failure !== null) return 1
@@ -60,6 +60,12 @@ export const forget = command({
     })
   },
 })
+
+/** A script that reads the result doesn't want it. */
+const tellWait = (): void =>
+  void process.stderr.write(
+    'The LMS may still carry out an earlier call for this person. Waiting until it no longer can: a minute after the last call.\n',
+  )
 
 /** What is there to erase. `allowances`: those in the LMS that no account has used; `failure`: why they can't be counted. */
 interface Forgettable {

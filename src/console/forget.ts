@@ -1,6 +1,6 @@
+import { forgetPerson, type Vacuum } from '../enroll/forget-person.ts'
 import type { CallContext } from '../enroll/pair.ts'
-import { withdrawAllowances } from '../enroll/withdraw/withdraw-person.ts'
-import { type ForgottenPerson, forget } from '../operators/changes/forget.ts'
+import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import type { AppContext } from '../queue/open-inbox.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { within } from '../service/lib/loop.ts'
@@ -64,34 +64,4 @@ function runJob({ context, database, guard, calls }: ForgetParts, { email, by, a
     })
   const how = { context, vacuum, compact: false, calls: allowances ? calls : null }
   return guard(() => forgetPerson({ ...how, email, by }))
-}
-
-type Vacuum = AppContext['database']['vacuum']
-
-/**
- * Erases a person: first from the tables, then from the files of a SQLite database, and last their unused allowances in
- * the LMS. Safe to repeat. Waits for calls in flight, however long they take.
- * @param of.by the operator, at most 254 characters
- * @param of.compact whether to rewrite a large file too: see vacuum-sqlite.ts
- * @param of.calls for the allowances; null leaves the LMS as it is
- * @throws AppError database.busy, and what the database throws; the person may be erased in part
- */
-export async function forgetPerson(of: {
-  context: AppContext['context']
-  vacuum: Vacuum
-  email: string
-  by: string
-  compact: boolean
-  calls: CallContext | null
-}): Promise<ForgottenPerson> {
-  const { context, vacuum, email, by, compact, calls } = of
-  const { deliveries, traces } = await forget(context, { email, by })
-  const clean = await vacuum({ traces, evenIfLarge: compact })
-  const deleted = calls === null ? null : await withdrawAllowances({ ...calls, email: email.trim() })
-  return {
-    deliveries,
-    allowances: deleted?.ok ? deleted.value : null,
-    clean,
-    failure: deleted?.ok === false ? deleted.failure.message : null,
-  }
 }

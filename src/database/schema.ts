@@ -171,6 +171,21 @@ export interface WebhookIdRow {
   received_at: number
 }
 
+/**
+ * The webhook-id of a sale that was erased with its buyer. `hash`: its HMAC-SHA256 in hex under the secret `forgotten`, so that
+ * nobody who knows a list of ids can look for it in a copy of this table alone. See src/queue/forgotten-ids.ts.
+ */
+export interface ForgottenIdRow {
+  hash: string
+  forgotten_at: number
+}
+
+/** A random secret of this database, in hex. */
+export interface SecretRow {
+  name: 'forgotten'
+  value: string
+}
+
 /** A person who is signed in to the console. `id` is the hash of the token in the browser. */
 export interface ConsoleSessionRow {
   id: string
@@ -331,6 +346,8 @@ export interface Tables {
   replayed_deliveries: ReplayedDeliveryRow
   holds: HoldRow
   webhook_ids: WebhookIdRow
+  forgotten_ids: ForgottenIdRow
+  secrets: SecretRow
   rounds: RoundRow
   outbox: OutboxRow
   endpoints: EndpointRow

@@ -21,11 +21,13 @@ interface NewDelivery {
  * A verified webhook with what has its webhook-id; null if it came without one.
  * - `sale`: to be stored, since no other sale has its webhook-id, and no refund.
  * - `reused`: another sale has it. Only an event of that one is stored (decision 23).
+ * - `forgotten`: it was erased with its buyer. Nothing is stored of what can only be a late retry.
  * - `refund_id`: a refund has it. Nothing is stored, because a captured refund must not become a sale (decision 22).
  */
 type Arrival =
   | (NewDelivery & { readonly kind: 'sale'; readonly holder: SaleHolder | null })
   | (NewDelivery & { readonly kind: 'reused'; readonly holder: SaleHolder })
+  | (NewDelivery & { readonly kind: 'forgotten' })
   | { readonly kind: 'refund_id' }
 
 /** Both steps of accepting, announce and acceptAnnounced, for sales that come under no webhook-id. */
@@ -47,6 +49,7 @@ export async function announce(context: TransactionContext, webhooks: readonly V
     const holder = holders.get(row.webhook_id ?? '') ?? null
     if (holder === null) return { kind: 'sale', ...delivery, holder }
     if (holder.purpose === 'refund') return { kind: 'refund_id' }
+    if (holder.purpose === 'forgotten') return { kind: 'forgotten', ...delivery }
     return { kind: holder.digest === row.digest ? 'sale' : 'reused', ...delivery, holder }
   })
 }
@@ -69,6 +72,7 @@ export async function acceptAnnounced(context: TransactionContext, arrivals: rea
   )
   return arrivals.map((one): Change => {
     if (one.kind === 'refund_id') return { id: '', progress: NO_RESULT, drafts: [], misusedId: 'refund_id' }
+    if (one.kind === 'forgotten') return lateRetryOfForgotten(one)
     if (one.kind === 'sale') {
       const change = changes.shift()
       if (change === undefined) throw new Error('a webhook was not stored')
@@ -80,6 +84,13 @@ export async function acceptAnnounced(context: TransactionContext, arrivals: rea
     return { id, progress: NO_RESULT, drafts, misusedId: 'sale_reused' }
   })
 }
+
+/** A late retry of a sale that was erased is answered as one of a refunded sale is. */
+const lateRetryOfForgotten = ({ row }: NewDelivery): Change => ({
+  id: '',
+  progress: { ...NO_RESULT, state: 'withdrawn', withdrawnCourse: row.course ?? '' },
+  drafts: [],
+})
 
 /** Of a webhook that is not stored, and has none. */
 const NO_RESULT: Progress = { state: 'rejected', reason: null, dueAt: null, generation: 0 }

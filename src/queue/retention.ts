@@ -103,13 +103,14 @@ async function findOld({ db, before }: { db: Db; before: number }): Promise<stri
 
 /**
  * Deletes audit entries from before `before` with their events that belong to no delivery, bulk replays and incidents
- * that have ended, senders that sent nothing since, and the webhook-ids of refunds that concerned no delivery: one step of
+ * that have ended, senders that sent nothing since, the webhook-ids of refunds that concerned no delivery, and those of erased sales: one step of
  * at most 200 entries. Resolves to how many entries were deleted.
  */
 export async function purgeAuditStep({ database, random, before }: Purge): Promise<number> {
   const { db } = database
   await db.deleteFrom('bulk_replays').where('started_at', '<', before).where('state', '!=', 'running').execute()
   await db.deleteFrom('webhook_ids').where('delivery_id', '=', '').where('received_at', '<', before).execute()
+  await db.deleteFrom('forgotten_ids').where('forgotten_at', '<', before).execute()
   await db.deleteFrom('incidents').where('ended_at', '<', before).execute()
   await db.deleteFrom('senders').where('last_at', '<', before).execute()
   const old = await db

@@ -1,6 +1,7 @@
 import type { Db, DeliveryRow } from '../database/schema.ts'
 import { insertRows } from '../database/transaction.ts'
 import type { TransactionContext } from './events.ts'
+import { readForgotten } from './forgotten-ids.ts'
 
 /**
  * Each webhook-id is one row, so the primary key decides which sale or refund has it: who comes second at the same
@@ -20,7 +21,8 @@ export interface SaleHolder {
   readonly isNew: boolean
 }
 
-type Holder = SaleHolder | { readonly purpose: 'refund' }
+/** `forgotten`: a sale came under it that was erased with its buyer. */
+type Holder = SaleHolder | { readonly purpose: 'refund' } | { readonly purpose: 'forgotten' }
 
 /**
  * Stores the webhook-ids of these sales, each for the first one that has it, unless something came under it before. Call
@@ -35,6 +37,8 @@ export async function storeSaleIds(
   if (named.length === 0) return new Map()
   const firsts = new Map(named.toReversed())
   const holders = await readHolders({ trx }, [...firsts.keys()])
+  const unknown = [...firsts.keys()].filter((name) => !holders.has(name))
+  for (const name of await readForgotten(trx, unknown)) holders.set(name, { purpose: 'forgotten' })
   const free = [...firsts].filter(([name]) => !holders.has(name))
   const inserted = free.map(([webhook_id, { id }]) => ({
     webhook_id,

@@ -51,7 +51,7 @@ test('an answer about a delivery that was erased meanwhile leaves no trace', asy
   const { answers, context, db, sell, statuses } = await setUpAnswers(t)
   await sell()
   const other = await sell(202, 'grace@example.com')
-  await forget(context, { email: 'ada@example.com', by: 'alice', silentMs: 0 })
+  await forget(context, { email: 'ada@example.com', by: 'alice', silentMs: 0, landsMs: 0 })
   await answers.flush()
   const events = await db.selectFrom('events').select('kind').execute()
   assert.deepEqual(events.map(({ kind }) => kind).sort(), ['forgotten', 'received'])

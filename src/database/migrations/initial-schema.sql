@@ -120,6 +120,15 @@ create table if not exists webhook_ids (
 );
 create index webhook_ids_delivery on webhook_ids (delivery_id, received_at);
 create index webhook_ids_digest on webhook_ids (digest) where digest is not null;
+create table if not exists forgotten_ids (
+  hash varchar(64) not null primary key,
+  forgotten_at bigint not null
+);
+create index forgotten_ids_at on forgotten_ids (forgotten_at);
+create table if not exists secrets (
+  name varchar(16) not null primary key,
+  value varchar(64) not null
+);
 
 create table if not exists rounds (
   name varchar(16) not null primary key,

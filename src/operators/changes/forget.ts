@@ -1,11 +1,13 @@
 import type { Db, DeliveryRow } from '../../database/schema.ts'
 import { lockDeliveries, remove } from '../../queue/change-deliveries.ts'
 import { auditedChange, type EventDraft, type TransactionContext, type WriteContext } from '../../queue/events.ts'
+import { forgetIdsOf, makeForgottenSecret } from '../../queue/forgotten-ids.ts'
 import { along, type Position, readInOrder } from '../../queue/in-order.ts'
 import { readWithdrawing } from '../../queue/lines.ts'
 import { markHandled } from '../../queue/mark-handled.ts'
-import { untilFree } from '../../queue/replicas/holds.ts'
+import { type HeldPeople, holdPeople } from '../../queue/replicas/hold-people.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
+import { personOf } from '../../queue/rows.ts'
 import { digestOfAddress, emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
 import { STOPPED_STATES } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
@@ -27,57 +29,90 @@ export interface ForgottenPerson {
   readonly failure: string | null
 }
 
+/** How a person is erased. */
+interface ForgetOrder {
+  readonly email: string
+  readonly by: string
+  /** What else is done while nobody else can act for the person, before the rows are erased. */
+  readonly underHold?: (held: HeldPeople) => Promise<void>
+  /** Called once if it has to wait for a call to the LMS, or for what the LMS may still carry out. */
+  readonly onWait?: () => void
+  /** A replica that is silent for this long may no longer call the LMS. */
+  readonly silentMs?: number
+  /** For how long the LMS may still carry out a call that was given up. */
+  readonly landsMs?: number
+}
+
 /**
  * Refuses while a refund or a withdrawal for the person is to be carried out. Otherwise it stops the work on a person's
- * deliveries, waits until no call to the LMS for the person is in flight, and erases the person from the tables: the
- * deliveries of this address in any state, with their events, and those that they correct; rejected deliveries that only
- * mention the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not
- * who. It works in steps, each in one transaction, and can be repeated safely.
+ * deliveries, takes the hold of the person as soon as no call to the LMS for them is in flight or may still land, and erases the
+ * person from the tables: the deliveries of this address in any state, with their events, and those that they correct;
+ * rejected deliveries that only mention the address; and bulk replays whose filter names it. A sale that comes meanwhile is a
+ * new one, and waits for the hold. Of the webhook-ids of the erased sales, keyed hashes stay: see forgotten-ids.ts. The audit
+ * then shows that a person was forgotten, but not who. It works in steps, each in one transaction, and can be repeated safely.
  *
  * The `traces` that it returns are texts that must not remain anywhere in the database's files. Any copy of a row or an
  * index entry that SQLite left behind begins with one of them, because SQLite stores columns one after the other, with
  * nothing in between.
- * @param order.silentMs a replica that is silent for this long may no longer call the LMS
  * @throws AppError withdrawal.open; if a refund came in the meantime, a part may be erased
  */
 export async function forget(
   context: WriteContext,
-  { email, by, silentMs = TIMING.deadAfterMs }: { email: string; by: string; silentMs?: number },
+  { email, by, underHold, onWait, silentMs = TIMING.deadAfterMs, landsMs = TIMING.landsMs }: ForgetOrder,
 ): Promise<Pick<ForgottenPerson, 'deliveries'> & { traces: readonly string[] }> {
   const { db } = context.database
   const address = emailTerm(email)
+  await refuseOpenWithdrawals(db, address)
+  await stopWork(context, { address, by })
+  await makeForgottenSecret(db)
+  const timing = { ...TIMING, deadAfterMs: silentMs, landsMs }
+  const held = await holdPeople(context, { names: await peopleOf(db, address), timing, onWait })
+  try {
+    await refuseOpenWithdrawals(db, address)
+    const ids = await readErased(db, address) // not what comes from now on: that is a new sale
+    await underHold?.(held)
+    return await eraseHeld(context, { held, ids, address, email, by })
+  } finally {
+    await held.release()
+  }
+}
+
+/** The holds of a person: that of the address, and those of the deliveries at other addresses that are erased with it. */
+async function peopleOf(db: Db, address: string): Promise<readonly string[]> {
+  const ids = await readCorrectedTo(db, address)
+  if (ids.length === 0) return [address]
+  const rows = await db.selectFrom('deliveries').select(['id', 'email']).where('id', 'in', ids).execute()
+  return [...new Set([address, ...rows.map(personOf)])]
+}
+
+/** Erases what is stored of a person whose holds this process has. */
+async function eraseHeld(
+  context: WriteContext,
+  of: { held: HeldPeople; ids: readonly string[]; address: string; email: string; by: string },
+): Promise<Pick<ForgottenPerson, 'deliveries'> & { traces: readonly string[] }> {
+  const { held, address, email, by } = of
+  const { db } = context.database
   const traces = new Set([email.trim(), address])
   const usernames = new Set<string>()
   const texts = new Set<string>()
   let erased = 0
-  await refuseOpenWithdrawals(db, address)
-  await stopWork(context, { address, by })
   const eraseAll = async (ids: readonly string[]): Promise<void> => {
-    for (;;) {
-      const silent = await untilFree(db, { names: [address], silentMs })
+    for (let from = 0; from < ids.length; from += STEP) {
+      const some = ids.slice(from, from + STEP)
       const result = await auditedChange(context, async (writing) => {
-        await lockDeliveries(writing, ids) // a refund locks them too, and a change that has just taken the hold
-        if (await isHeld(writing, { address, silent })) return HELD
-        await writing.trx.deleteFrom('holds').where('name', '=', address).execute() // nobody acts under it
-        return erase(writing, { ids, address, by })
+        await lockDeliveries(writing, some) // a refund locks them too
+        await held.assertIn(writing.trx)
+        return erase(writing, { ids: some, address, by })
       })
-      if (result === null) continue
       for (const row of result) {
         for (const text of row.traces) traces.add(text)
         if (row.username) usernames.add(row.username)
         texts.add(row.search_text)
       }
       erased += result.length
-      return
     }
   }
-  const corrected = await readCorrectedTo(db, address) // first, because the deliveries of the address lead to them
-  if (corrected.length > 0) await eraseAll(corrected)
-  for (;;) {
-    const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).limit(STEP).execute()
-    if (rows.length === 0) break
-    await eraseAll(rows.map(({ id }) => id))
-  }
+  await eraseAll(of.ids)
   for await (const ids of rejectedMentioning(db, address)) await eraseAll(ids)
   await db
     .deleteFrom('webhook_ids')
@@ -95,7 +130,7 @@ export async function forget(
 export async function countForgettable({ database: { db } }: WriteContext, email: string): Promise<number> {
   const address = emailTerm(email)
   await refuseOpenWithdrawals(db, address)
-  const ids = new Set(await readConcerned(db, address))
+  const ids = new Set(await readErased(db, address))
   for await (const mentioning of rejectedMentioning(db, address)) for (const id of mentioning) ids.add(id)
   return ids.size
 }
@@ -115,10 +150,10 @@ async function stopWork(context: WriteContext, { address, by }: { address: strin
   }
 }
 
-/** The deliveries of this address, and those that they correct. */
-async function readConcerned(db: Db, address: string): Promise<readonly string[]> {
+/** The deliveries that are erased: first those that deliveries of this address correct, because these lead to them. */
+async function readErased(db: Db, address: string): Promise<readonly string[]> {
   const own = await db.selectFrom('deliveries').select('id').where('email', '=', address).execute()
-  return [...own.map(({ id }) => id), ...(await readCorrectedTo(db, address))]
+  return [...(await readCorrectedTo(db, address)), ...own.map(({ id }) => id)]
 }
 
 /**
@@ -138,17 +173,7 @@ async function readCorrectedTo(db: Db, address: string): Promise<readonly string
   return [...found]
 }
 
-const HELD = { result: null, listed: [] }
 const NOTHING = { result: [], listed: [] }
-
-/** Whether a replica acts for the person. `silent`: those that don't any more, although they have the hold. */
-async function isHeld(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  { address, silent }: { address: string; silent: readonly string[] },
-): Promise<boolean> {
-  const rows = await trx.selectFrom('holds').select('replica').where('name', '=', address).execute()
-  return rows.some(({ replica }) => !silent.includes(replica))
-}
 
 interface Erased extends Pick<DeliveryRow, 'id' | 'username' | 'search_text'> {
   readonly traces: readonly string[]
@@ -176,6 +201,7 @@ async function erase(
   const lines = Map.groupBy(named, ({ delivery_id }) => delivery_id)
   const noted = await trx.selectFrom('events').select(['id', 'delivery_id']).where('delivery_id', 'in', found).execute()
   const events = Map.groupBy(noted, ({ delivery_id }) => delivery_id)
+  await forgetIdsOf(writing, found)
   await remove(writing, found)
   await trx.deleteFrom('outbox').where('about', 'in', found).execute()
   const result = rows.map(({ digest, email, ...row }) => {
@@ -262,7 +288,7 @@ const NAMED = 5
  * @param address as it is stored: see emailTerm
  */
 async function refuseOpenWithdrawals(db: Db, address: string): Promise<void> {
-  const open = [...(await readWithdrawing(db, await readConcerned(db, address)))].sort()
+  const open = [...(await readWithdrawing(db, await readErased(db, address)))].sort()
   if (open.length === 0) return
   const more = open.length > NAMED ? ` and ${open.length - NAMED} more` : ''
   const named = `${open.length === 1 ? 'delivery' : 'deliveries'} ${open.slice(0, NAMED).join(', ')}${more}`

@@ -2,20 +2,20 @@ import type { Database } from '../../database/dialect.ts'
 import { createReplicas, type Replicas } from './replicas.ts'
 import { TIMING, type Timing } from './timing.ts'
 
-/** A command that reads a lot in the LMS, as one of the replicas: they share the call budget with it. */
-interface Guest {
-  readonly replicas: Pick<Replicas, 'me' | 'liveCount'>
+/** What acts for a time as one of the replicas: they share the call budget with it, and it can take holds. */
+export interface Guest {
+  readonly replicas: Pick<Replicas, 'me' | 'liveCount' | 'holds' | 'findDead' | 'prune'>
   leave(): Promise<void>
 }
 
 /**
  * Joins the replicas of a database that is up to date, and sends heartbeats until it leaves. It attempts no deliveries, and
- * prunes nobody. If another replica removes it, as a service does that starts on a SQLite file, it joins again. Throws what
+ * by itself prunes nobody. If another replica removes it, as a service does that starts on a SQLite file, it joins again. Throws what
  * the database throws.
  * @param of.newName gives a new name at each call, of at most 36 characters
  */
 export async function joinAsGuest({
-  timing: { heartbeatMs, deadAfterMs } = TIMING,
+  timing: { heartbeatMs, deadAfterMs, landsMs } = TIMING,
   ...of
 }: {
   database: Pick<Database, 'db' | 'dialect'>
@@ -23,7 +23,7 @@ export async function joinAsGuest({
   random: () => number
   timing?: Timing
 }): Promise<Guest> {
-  const replicas = createReplicas({ ...of, deadAfterMs })
+  const replicas = createReplicas({ ...of, deadAfterMs, landsMs })
   const beat = async (): Promise<void> => {
     if (!(await replicas.beat())) await replicas.rejoin()
     await replicas.findDead()

@@ -39,7 +39,7 @@ export function webhookRoutes({ inbox, answerWithinMs, onRefundId, ...parts }: W
     const waits = deadline !== null || progress !== null
     return {
       ...(waits ? answer(progress, courseCount) : accepted(courseCount)),
-      headers: { 'x-lernito-delivery': id },
+      headers: id === '' ? {} : { 'x-lernito-delivery': id },
       events: eventId === undefined ? [] : [{ deliveryId: id, id: eventId }],
     }
   }

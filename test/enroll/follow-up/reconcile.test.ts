@@ -160,7 +160,7 @@ const MEANWHILE: readonly (readonly [string, (bench: FollowUp, id: string) => Pr
   ['is handled', ({ operations }, id) => operations.markHandled({ id, as: 'settled', note: 'by hand', by: 'ada' })],
   ['is sent again', ({ store }) => store.write([accepted(arrival({ email: ALICE, courseIds: [DEMO] }))])],
   ['is sent again and enrolled', enrolledAgain],
-  ['is erased', ({ context }) => forget(context, { email: ALICE, by: 'ada', silentMs: 0 })],
+  ['is erased', ({ context }) => forget(context, { email: ALICE, by: 'ada', silentMs: 0, landsMs: 0 })],
 ]
 for (const [happens, act] of MEANWHILE) {
   test(`no repair is started for a delivery that ${happens} after it was checked`, async (t) => {

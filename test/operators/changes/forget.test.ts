@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { stepReplay } from '../../../src/operators/changes/bulk-steps.ts'
 import { countForgettable, forget, mentions } from '../../../src/operators/changes/forget.ts'
+import { purgeAuditStep } from '../../../src/queue/retention.ts'
 import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
 import type { VerifiedWebhook } from '../../../src/sale/types.ts'
 import type { AppError } from '../../../src/service/lib/errors.ts'
@@ -75,7 +76,7 @@ test('forget erases a person’s deliveries in any state, with all related rows,
   const wrong = only(await store.write([accepted(rejectedWith('{"email": ["\\u0061DA@x.example"]}'))]))
   assert.ok((await everything(bench)).includes('countess'))
 
-  const forgotten = await forget(context, { email: ` ${EMAIL.toUpperCase()}`, by, silentMs: 0 })
+  const forgotten = await forget(context, { email: ` ${EMAIL.toUpperCase()}`, by, silentMs: 0, landsMs: 0 })
   assert.equal(forgotten.deliveries, 5)
   const left = await bench.db.selectFrom('deliveries').select('id').orderBy('id').execute()
   assert.deepEqual(
@@ -110,7 +111,7 @@ test('forget refuses while a refund is to be carried out, names its delivery, an
   await store.write([accepted(arrival({ email: EMAIL, order: 7 }))])
   await storeRefund(context, refundOf(EMAIL))
   const before = await rows('deliveries')
-  await assert.rejects(forget(context, { email: EMAIL, by, silentMs: 0 }), (error: AppError) => {
+  await assert.rejects(forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 }), (error: AppError) => {
     return error.code === 'withdrawal.open' && error.message.includes(id)
   })
   assert.deepEqual(await rows('deliveries'), before)
@@ -119,7 +120,7 @@ test('forget refuses while a refund is to be carried out, names its delivery, an
     .set({ withdrawal_state: 'done', withdrawal_at: START })
     .where('withdrawal_state', '=', 'open')
     .execute()
-  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 2)
+  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })).deliveries, 2)
   assert.deepEqual(await withdrawalsIn(db), [])
 })
 
@@ -130,7 +131,7 @@ test('forget names a delivery once that was corrected at its own address', async
   const courseIds = ['course-v1:edX+Other+2026']
   await operations.correct({ id, courseIds, withdraw: { paid: false }, by })
   const says = new RegExp(` in progress for delivery ${id}, and `)
-  await assert.rejects(forget(context, { email: EMAIL, by, silentMs: 0 }), says)
+  await assert.rejects(forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 }), says)
 })
 
 test('forget refuses for a refund that comes while it waits for a call in flight', async (t) => {
@@ -167,7 +168,7 @@ test('forget erases the webhook-ids of sales and refunds, also of one that was a
     .set({ withdrawal_state: 'done', withdrawal_at: START })
     .where('withdrawal_state', '=', 'open')
     .execute()
-  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })
   const left = await db.selectFrom('webhook_ids').select('webhook_id').execute()
   assert.deepEqual(
     left.map(({ webhook_id }) => webhook_id),
@@ -175,11 +176,43 @@ test('forget erases the webhook-ids of sales and refunds, also of one that was a
   )
 })
 
+test('a late retry of an erased sale is answered as one of a refunded sale, and stored nowhere, until retention forgets it too', async (t) => {
+  const { store, context, rows, clock } = await setUp(t)
+  const sale = { ...arrival({ email: EMAIL }), webhookId: 'msg_sale' }
+  await store.write([settled(succeeded(only(await store.write([accepted(sale)])).id))])
+  await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })
+  const late = only(await store.write([accepted(sale)]))
+  assert.deepEqual([late.id, late.progress.withdrawnCourse], ['', COURSE])
+  assert.deepEqual([await rows('deliveries'), await rows('webhook_ids')], [[], []])
+  const [forgotten, ...more] = await rows('forgotten_ids')
+  assert.match(JSON.stringify(forgotten), /^\{"hash":"[0-9a-f]{64}","forgotten_at":\d+\}$/)
+  assert.deepEqual(more, [])
+  assert.notEqual(only(await store.write([accepted({ ...sale, webhookId: 'msg_new' })])).id, '', 'a new sale is one')
+  await purgeAuditStep({ ...context, before: clock.at + 1 })
+  assert.deepEqual(await rows('forgotten_ids'), [])
+  assert.notEqual(only(await store.write([accepted(sale)])).id, '')
+})
+
+test('forget waits for what the LMS may still carry out, and says so once', async (t) => {
+  const { store, context, rows, db } = await setUp(t)
+  await store.write([accepted(arrival({ email: EMAIL }))])
+  const late = { name: 'ada@x.example', replica: '', effect: 'enrolls', late_at: 1 } as const
+  await db.insertInto('holds').values(late).execute()
+  let waits = 0
+  const onWait = (): void => {
+    waits += 1
+  }
+  const began = performance.now()
+  assert.equal((await forget(context, { email: EMAIL, by, landsMs: 500, onWait })).deliveries, 1)
+  assert.ok(performance.now() - began >= 500)
+  assert.deepEqual([waits, await rows('holds'), await rows('deliveries')], [1, [], []])
+})
+
 test('rejected deliveries that mention the person are erased, too, while a dead replica still has the hold', async (t) => {
   const { store, context, rows, db } = await setUp(t)
   await store.write([accepted(arrival({ email: EMAIL })), accepted(rejectedWith('{"email": ["ada@x.example"]}'))])
   await db.insertInto('holds').values({ name: 'ada@x.example', replica: 'dead' }).execute()
-  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 2)
+  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })).deliveries, 2)
   assert.deepEqual(await rows('deliveries'), [])
 })
 
@@ -187,10 +220,10 @@ test('the audit shows only that a person was forgotten and by whom; a second tim
   const { store, operations, context, rows } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
   await operations.replay({ ids: [id], by: 'alice' })
-  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })
   const listed = async () => (await operations.audit({})).items.map(({ kind, detail, actor }) => [kind, detail, actor])
   assert.deepEqual(await listed(), [['forgotten', '1 delivery', by]])
-  const again = await forget(context, { email: EMAIL, by, silentMs: 0 })
+  const again = await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })
   assert.equal(again.deliveries, 0)
   assert.equal((await listed()).length, 1)
   assert.equal((await rows('events')).length, 1)
@@ -200,7 +233,7 @@ test('an attempt in progress can’t restore an erased person, and the next sale
   const bench = await setUp(t)
   const id = await submit(bench, 'ada@x.example')
   assert.deepEqual(await claimNow(bench), [id])
-  await forget(bench.context, { email: EMAIL, by, silentMs: 0 })
+  await forget(bench.context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })
   assert.deepEqual(await bench.inbox.mayContinue([id]), new Set())
   await bench.inbox.settle([retry(id, START)])
   assert.deepEqual(await bench.rows('deliveries'), [])
@@ -219,7 +252,7 @@ test('more deliveries than fit in one step are all erased', async (t) => {
   const orders = Array.from({ length: 250 }, (_, order) => arrival({ email: EMAIL, order }))
   const written = await bench.store.write(orders.map(accepted))
   await bench.store.write(written.map(({ id }) => settled(needsAttention(id))))
-  assert.equal((await forget(bench.context, { email: EMAIL, by, silentMs: 0 })).deliveries, 250)
+  assert.equal((await forget(bench.context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })).deliveries, 250)
   assert.deepEqual(await bench.rows('deliveries'), [])
 })
 
@@ -231,7 +264,7 @@ test('bulk replays whose filter names the person are erased, and only those', as
   }
   const kept = [{ email: 'other@x.example' }, { find: 'countess hopper' }, { states: ['queued' as const] }]
   for (const filter of kept) await operations.startReplay({ filter, by: 'alice' })
-  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })
   assert.deepEqual((await operations.runningReplays()).map(({ filter }) => filter).toReversed(), kept)
 })
 
@@ -241,11 +274,11 @@ test('a running bulk replay that finds others too is not lost with one person, a
   await store.write(sold.map(({ id }) => settled(needsAttention(id))))
   clock.at += 1000
   const { id } = await operations.startReplay({ filter: { find: '@x.example' }, by: 'alice' })
-  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })
   while (await stepReplay(context, id));
   const bulk = await operations.bulkReplay(id)
   assert.deepEqual([bulk?.state, bulk?.replayed], ['done', 2])
-  await forget(context, { email: 'bob@x.example', by, silentMs: 0 })
+  await forget(context, { email: 'bob@x.example', by, silentMs: 0, landsMs: 0 })
   assert.equal(await operations.bulkReplay(id), null)
 })
 
@@ -258,7 +291,7 @@ test('a bulk correction of an address that was sent as a course key keeps nothin
   const filter = { cause: reason.code, about: reason.subject }
   const corrects = { from: 'Ada@x.example', to: COURSE }
   assert.equal((await operations.startReplay({ filter, corrects, by: 'alice' })).total, 1)
-  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })
   assert.ok(!(await everything(bench)).toLowerCase().includes('ada@x.example'))
 })
 
@@ -277,7 +310,7 @@ test('a sale that was corrected to the person’s address is erased too, so a re
   assert.equal((await operations.withdraw({ id: first.id, courses: null, paid: false, by })).kind, 'ordered')
   const refused = { code: 'withdrawal.open' }
   await assert.rejects(countForgettable(context, EMAIL), refused)
-  await assert.rejects(forget(context, { email: EMAIL, by, silentMs: 0 }), refused)
+  await assert.rejects(forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 }), refused)
   assert.equal((await operations.show(queued.id))?.state, 'queued', 'nothing was stopped')
   await bench.db
     .updateTable('delivery_lines')
@@ -285,7 +318,7 @@ test('a sale that was corrected to the person’s address is erased too, so a re
     .where('withdrawal_state', '=', 'open')
     .execute()
   assert.equal(await countForgettable(context, EMAIL), 4)
-  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 4)
+  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })).deliveries, 4)
   assert.equal(only(await bench.db.selectFrom('deliveries').select('id').execute()).id, other.id)
   const { id } = only(await store.write([accepted(sale)]))
   assert.notEqual(id, first.id)
@@ -300,7 +333,7 @@ test('two sales that were corrected to the same one are both erased with it', as
     assert.equal((await operations.correct({ id, email: EMAIL, withdraw: null, by })).kind, 'corrected')
   }
   assert.equal(await countForgettable(context, EMAIL), 3)
-  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 3)
+  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })).deliveries, 3)
   assert.ok(!(await everything(bench)).includes('countess'))
 })
 
@@ -311,7 +344,7 @@ test('a sale that was corrected to somebody else since is not erased with whom i
   await correct(EMAIL)
   await operations.replay({ ids: [id], by })
   await correct('bob@x.example')
-  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 1)
+  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0, landsMs: 0 })).deliveries, 1)
   assert.equal((await row(id)).state, 'handled')
 })
 

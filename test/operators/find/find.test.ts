@@ -79,7 +79,7 @@ test('a search finds nothing of a delivery that was deleted or erased, nor does 
   await bench.operations.startReplay({ filter: { find: 'LRN-2026' }, by: 'alice' })
   await bench.operations.startReplay({ filter: { find: 'lovelace' }, by: 'alice' })
   assert.deepEqual(await finding(bench, 'garcia'), [erased])
-  await forget(bench.context, { email: 'maria.garcia@EXAMPLE.com', by: 'alice', silentMs: 0 })
+  await forget(bench.context, { email: 'maria.garcia@EXAMPLE.com', by: 'alice', silentMs: 0, landsMs: 0 })
   assert.deepEqual(await finding(bench, 'garcia'), [])
   assert.deepEqual(await finding(bench, 'lovelace'), [kept])
   assert.deepEqual(

@@ -193,7 +193,7 @@ test('erasing a person erases the events about their sales', async (t) => {
   const bench = await setUp(t, { hasOutbox: true })
   const { id } = only(await bench.store.write([accepted(arrival())]))
   await bench.store.write([settled(succeeded(id))])
-  await forget(bench.context, { email: 'ada@example.com', by: 'alice', silentMs: 0 })
+  await forget(bench.context, { email: 'ada@example.com', by: 'alice', silentMs: 0, landsMs: 0 })
   assert.deepEqual(await types(bench), [])
 })
 
