@@ -32,6 +32,8 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>
   'The service and its database': {
     'the database file was deleted, moved or replaced; the service stops':
       '[Put back the copy that the service has saved](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
+    'a saved copy of a lost database file is beside the database and is not used; if sales are missing, put it in its place':
+      'At its start, the service found `copies`. [Put one back, or delete them](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
     'stopped waiting for the LMS or the database; unfinished deliveries continue after the next start':
       'During a stop, a call got no answer within 6 seconds. Nothing to do: the service goes on when it starts again.',
     'database unavailable; webhooks are refused':

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises'
-import { forgetPerson } from '../enroll/forget-person.ts'
+import { forgetPerson } from '../console/forget-person.ts'
 import type { CallContext } from '../enroll/pair.ts'
 import { isUnused } from '../lms/apis/enrollment-allowed.ts'
 import { countForgettable, type ForgottenPerson } from '../operators/changes/forget.ts'

@@ -1,9 +1,9 @@
-import { forgetPerson, type Vacuum } from '../enroll/forget-person.ts'
 import type { CallContext } from '../enroll/pair.ts'
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import type { AppContext } from '../queue/open-inbox.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { within } from '../service/lib/loop.ts'
+import { forgetPerson, type Vacuum } from './forget-person.ts'
 
 /** How long a page waits. Proxies give up after 30 s or more. */
 const WAIT_MS = 20_000

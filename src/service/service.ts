@@ -64,12 +64,23 @@ async function start(parts: Parts, running: Running): Promise<string> {
   if (unfinished !== null) {
     beginWork(unfinished)
     membership.run(() => {})
+    warnOfCopies(parts)
     void watchFile(parts, running.lost.resolve)
   } else {
     log.info({ url, database: database.name }, 'listening')
     membership.run(() => beginWork(0))
   }
   return url
+}
+
+/** The process before this one may have ended because the file was lost, and nobody may have read its last line. */
+function warnOfCopies({ database, log }: Parts): void {
+  const copies = database.place?.copies() ?? []
+  if (copies.length > 0)
+    log.warn(
+      { database: database.name, copies },
+      'a saved copy of a lost database file is beside the database and is not used; if sales are missing, put it in its place',
+    )
 }
 
 async function stop(parts: Parts, running: Running): Promise<void> {

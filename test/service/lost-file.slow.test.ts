@@ -71,9 +71,19 @@ test('when the file of the database is deleted, the service accepts nothing more
   assert.ok(stderr.includes(copy), stderr)
   assert.ok(log().some(({ level, msg }) => level === 'error' && /deleted, moved or replaced/.test(msg)))
   assert.deepEqual(buyersIn(copy), ['before@example.com', 'hanging@example.com', ...accepted].sort())
-  renameSync(copy, file)
   lms.release()
   await lms.noFaults()
+  const other = await startServe({ t, folder, lmsUrl: lms.url })
+  const warned = other.log().filter(({ level, copies }) => level === 'warn' && Array.isArray(copies))
+  assert.deepEqual(
+    warned.map(({ copies }) => copies),
+    [[copy]],
+  )
+  assert.match(String(warned[0]?.msg), /if sales are missing, put it in its place/)
+  other.child.kill('SIGTERM')
+  await other.ended
+  for (const end of ['', '-wal', '-shm']) rmSync(`${file}${end}`, { force: true })
+  renameSync(copy, file)
   const again = await startServe({ t, folder, lmsUrl: lms.url })
   assert.equal((await sell({ url: again.url, email: 'hanging@example.com' }))?.status, 200)
 })

@@ -6,6 +6,7 @@ import {
   existsSync,
   lstatSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   realpathSync,
@@ -136,6 +137,9 @@ function unwritable(paths: readonly string[]): string | null {
 
 const full = (folder: string): string | null => (hasRoom(folder) ? null : `the disk of ${folder} is full`)
 
+/** Between the name of a file and the time of a copy of it. */
+const SAVED = '.saved-'
+
 /**
  * Where a SQLite file is that is open. What is stored after its path leads elsewhere, nobody sees again. Call it while `db`
  * has the file open. `given`: the path in the settings. `file`: the same without symbolic links.
@@ -155,6 +159,11 @@ export function placeOf({ given, file, db }: { given: string; file: string; db: 
         return false
       }
     },
+    /** The copies that saveCopy has made of files that were lost here: their whole paths. Throws what the file system throws. */
+    copies: (): readonly string[] =>
+      readdirSync(dirname(file))
+        .filter((name) => name.startsWith(`${basename(file)}${SAVED}`))
+        .map((name) => join(dirname(file), name)),
     /** Whether its disk has room: see hasRoom. */
     hasRoom: (): boolean => hasRoom(dirname(file)),
     /**
@@ -163,7 +172,7 @@ export function placeOf({ given, file, db }: { given: string; file: string; db: 
      * may be stored afterwards. Returns the path of the copy. Throws what SQLite and the file system throw.
      */
     saveCopy: async (now: number): Promise<string> => {
-      const copy = `${file}.saved-${new Date(now).toISOString().replace(/[^\dTZ]/g, '')}`
+      const copy = `${file}${SAVED}${new Date(now).toISOString().replace(/[^\dTZ]/g, '')}`
       try {
         makePrivate(copy)
         await sql`vacuum into ${copy}`.execute(db)

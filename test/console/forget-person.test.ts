@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { forgetPerson } from '../../src/enroll/forget-person.ts'
+import { forgetPerson } from '../../src/console/forget-person.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
+import { lmsAt } from '../enroll/lms-at.ts'
+import { LATE, startWithHeldCalls } from '../enroll/withdraw/held-calls.ts'
+import { post as postTo, standard } from '../enroll/withdraw/refunding.ts'
 import { DEMO, payload } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { BULK } from '../service/serving.ts'
-import { lmsAt } from './lms-at.ts'
-import { LATE, startWithHeldCalls } from './withdraw/held-calls.ts'
-import { post as postTo, standard } from './withdraw/refunding.ts'
 
 const EMAIL = 'new@example.com'
 const product = await startWithHeldCalls({ answerWithinMs: 500, landsMs: 1500 })

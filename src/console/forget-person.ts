@@ -1,10 +1,10 @@
+import type { CallContext } from '../enroll/pair.ts'
+import { withdrawAllowances } from '../enroll/withdraw/withdraw-person.ts'
 import { acquireChecked } from '../lms/client/budget.ts'
 import { type Judged, mayStillLand } from '../lms/client/failure.ts'
 import { type ForgottenPerson, forget } from '../operators/changes/forget.ts'
 import type { AppContext } from '../queue/open-inbox.ts'
 import type { HeldPeople } from '../queue/replicas/hold-people.ts'
-import type { CallContext } from './pair.ts'
-import { withdrawAllowances } from './withdraw/withdraw-person.ts'
 
 export type Vacuum = AppContext['database']['vacuum']
 
