@@ -172,7 +172,7 @@ async function outageText({ operations, context: { now } }: Opened): Promise<str
 /** A delivery, without what only the service uses. */
 function withoutInternals(shown: Shown) {
   const { digest: _digest, person: _person, generation: _generation, effectUnknown: _unknown, ...told } = shown
-  const { lastEvent: _lastEvent, withdrawable: _withdrawable, ...delivery } = told
+  const { lastEvent: _lastEvent, withdrawable: _withdrawable, readsFirst: _readsFirst, ...delivery } = told
   return delivery
 }
 
