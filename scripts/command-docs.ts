@@ -37,7 +37,7 @@ what isn't known or didn't happen is \`null\`. Later versions may add fields.
 | \`receivedAt\`, \`activeAt\`, \`settledAt\`, \`doneAt\`, \`replayedAt\` | when it came, changed last, got its last result, was first enrolled or pre-enrolled in every course, and was last replayed |
 | \`dueAt\`, \`attempts\` | when the next attempt is due, and how many have failed |
 | \`replaces\`, \`replacedBy\` | the delivery before a correction, and the one after it |
-| \`handled\` | who handled it, when, and their note |
+| \`handled\`, \`handledAs\` | who handled it, when, and their note, and how: \`settled\` in another way, or \`paid_back\` |
 | \`lines\` | a line for each course, as below |
 | \`request\`, \`body\`, \`form\` | only in \`show\`: the sale, the text that the shop sent, and how it was signed |
 | \`timeline\`, \`unreadable\` | only in \`show\`: what happened, in order, and why its request can't be read |
@@ -50,6 +50,8 @@ A line has these fields:
 | \`result\` | \`enrolled\`, or \`allowed\` where an allowance was made |
 | \`standing\` | the [standing](states-and-reasons.md#standings) that the last check found, the course mode, and since when |
 | \`account\` | id and username of the account that got it |
+| \`named\` | \`true\` while a call that named this account is in doubt |
+| \`gave\`, \`modeBefore\` | \`true\` if a call of the service gave the course or may have, \`false\` if the buyer [had it before](refunds-and-status.md#what-the-buyer-keeps), and the course mode that the sale raised |
 | \`claimed\` | \`true\` once this account has used the allowance |
 | \`achievement\` | when a check found that the buyer had passed, with grade and certificate |
 | \`withdrawal\` | the newest refund or withdrawal: \`endedAt\` is \`null\` while it is open, and \`message\` says why it waits or failed |

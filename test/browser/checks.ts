@@ -5,9 +5,15 @@ import { z } from 'zod'
 /** What a keyboard can reach, without the bars of the chart, whose links its table has too, and without the search, the menu and the link to the content, which are the same on each page. */
 const IN_MAIN = ':is(a[href]:not(svg *), button, input:not([type=hidden]), select, textarea, summary)'
 
-/** In the browser: marks what can be used now, and returns how many there are. An update would remove an attribute. */
+/**
+ * In the browser: marks what can be used now, and returns how many there are. An update would remove an attribute. Tab leads to
+ * one radio button of a group, and the arrow keys to the others.
+ */
 const MARK = `(() => {
-  const all = [...document.querySelectorAll('main ${IN_MAIN}')].filter((one) => one.checkVisibility({ visibilityProperty: true }))
+  const isFurther = (one) => one.type === 'radio' && one !== document.querySelector('[type=radio][name=' + one.name + ']')
+  const all = [...document.querySelectorAll('main ${IN_MAIN}')].filter(
+    (one) => one.checkVisibility({ visibilityProperty: true }) && !isFurther(one),
+  )
   all.forEach((one, index) => { one.stop = String(index) })
   return all.length
 })()`

@@ -17,7 +17,12 @@ const bodySchema = z.strictObject({
     courses: z.array(z.strictObject({ id: z.string(), result: z.enum(['enrolled', 'pre_enrolled']) })),
     ended: z.array(z.strictObject({ id: z.string(), since: z.iso.datetime() })),
     withdrawing: z.array(z.string()),
-    kept: z.array(z.strictObject({ course: z.string(), delivery: z.string() })),
+    kept: z.array(
+      z.discriminatedUnion('reason', [
+        z.strictObject({ course: z.string(), reason: z.literal('sale'), delivery: z.string() }),
+        z.strictObject({ course: z.string(), reason: z.literal('had_before') }),
+      ]),
+    ),
     refundFailed: z.array(z.string()),
     reason: z.strictObject({ code: z.string(), message: z.string(), course: z.string().nullable() }).nullable(),
     replaces: z.string().nullable(),
